@@ -1,0 +1,1 @@
+"""quart_stash."""
