@@ -1,0 +1,185 @@
+/**
+ * The frames of `quart-stash.v1`: parse what a peer says, serialise what this side says. Pure.
+ *
+ * An application message is its payload behind one byte, `=`; everything else is one JSON object with a `type`.
+ */
+
+/** The WebSocket subprotocol that both sides speak. */
+export const SUBPROTOCOL = "quart-stash.v1";
+
+/** @typedef {string | Uint8Array} Data what an application message carries */
+/** @typedef {{ message: number, mount: number }} Limits what the server takes, in bytes */
+/** @typedef {{ [form: string]: [string, string][] }} Pairs the stashed forms */
+/** @typedef {"tab" | "browser"} Area where a named secret is kept */
+
+/**
+ * @typedef {{ type?: undefined, message: Data }
+ *   | { type: "mount", sent: number, params?: object, forms?: Pairs, token?: string, page?: string, build?: string,
+ *       fork?: boolean, anyway?: boolean }
+ *   | { type: "flushed", sent: number }
+ *   | { type: "synced", received: number }
+ *   | { type: "void", number: number }
+ *   | { type: "stored", key: string }
+ *   | { type: "kept", key: string, token?: string }
+ *   | { type: "ping" }} UpFrame what the client says
+ */
+/**
+ * @typedef {{ type: "mounted", status: "fresh" | "restored" | "rejected", received: number, build: string,
+ *   limits: Limits, reason?: string, token?: string, invalid?: { [param: string]: string } }} MountedFrame
+ * @typedef {{ type: "token", received: number, token: string, final?: boolean }} TokenFrame
+ * @typedef {{ type: "drain", drain: string, deadline: number, delay: number }} DrainFrame
+ * @typedef {{ type: "keep", key: string, token: string, area: Area, max_age: number }} KeepFrame
+ * @typedef {{ type: "restore" | "forget", key: string, area: Area }} KeyFrame
+ * @typedef {{ type?: undefined, message: Data } | MountedFrame | TokenFrame | DrainFrame | KeepFrame | KeyFrame
+ *   | { type: "failed", number: number }
+ *   | { type: "finished", received: number }
+ *   | { type: "clear", form: string }
+ *   | { type: "url", params: { [name: string]: string | null } }
+ *   | { type: "reload", reason: string }
+ *   | { type: "pong" }} DownFrame what the server says
+ */
+
+/** @typedef {(value: unknown) => boolean} Check */
+/** @typedef {{ [field: string]: Check }} Fields */
+
+/** @type {Check} */
+const number = (value) => Number.isSafeInteger(value) && /** @type {number} */ (value) >= 0;
+/** @type {Check} */
+const string = (value) => typeof value === "string";
+/** @type {Check} */
+const boolean = (value) => typeof value === "boolean";
+/**
+ * @param {unknown} value
+ * @returns {value is { [key: string]: unknown }}
+ */
+function object(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+/** @type {(most: number) => Check} */
+const name = (most) => (value) => typeof value === "string" && value.length > 0 && value.length <= most;
+/** @type {(...values: string[]) => Check} */
+const one = (...values) => (value) => values.includes(/** @type {string} */ (value));
+/** @type {(check: Check) => Check} */
+const map = (check) => (value) => object(value) && Object.values(value).every(check);
+/** @type {(check: Check) => Check} */
+const optional = (check) => (value) => value === undefined || check(value);
+/** @type {Check} */
+const pairs = (value) =>
+  Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(string));
+/** @type {Check} */
+const limits = (value) => object(value) && number(value.message) && number(value.mount);
+/** @type {Check} */
+const nullable = (value) => value === null || string(value);
+
+const key = name(128);
+const form = name(256);
+const area = one("tab", "browser");
+
+/** @type {{ [type: string]: Fields }} */
+const UP = {
+  mount: {
+    sent: number,
+    params: optional(object),
+    forms: optional((value) => map(pairs)(value) && Object.keys(/** @type {object} */ (value)).every(form)),
+    token: optional(string),
+    page: optional(string),
+    build: optional(string),
+    fork: optional(boolean),
+    anyway: optional(boolean),
+  },
+  flushed: { sent: number },
+  synced: { received: number },
+  void: { number },
+  stored: { key },
+  kept: { key, token: optional(string) },
+  ping: {},
+};
+
+/** @type {{ [type: string]: Fields }} */
+const DOWN = {
+  mounted: {
+    status: one("fresh", "restored", "rejected"),
+    received: number,
+    build: string,
+    limits,
+    reason: optional(string),
+    token: optional(string),
+    invalid: optional(map(string)),
+  },
+  token: { received: number, token: string, final: optional(boolean) },
+  drain: { drain: string, deadline: number, delay: number },
+  keep: { key, token: string, area, max_age: number },
+  restore: { key, area },
+  forget: { key, area },
+  failed: { number },
+  finished: { received: number },
+  clear: { form },
+  url: { params: map(nullable) },
+  reload: { reason: string },
+  pong: {},
+};
+
+/**
+ * @param {{ [type: string]: Fields }} table
+ * @param {string | ArrayBuffer} data
+ * @returns {any}
+ */
+function parse(table, data) {
+  if (typeof data !== "string") {
+    const bytes = new Uint8Array(data);
+    return bytes[0] === 0x3d ? { message: bytes.slice(1) } : null;
+  }
+  if (data.startsWith("=")) return { message: data.slice(1) };
+  let value;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    return null;
+  }
+  if (!object(value) || typeof value.type !== "string" || !Object.hasOwn(table, value.type)) return null;
+  const { type, ...rest } = value;
+  /** @type {{ [field: string]: unknown }} */
+  const frame = { type };
+  for (const [field, check] of Object.entries(table[type] ?? {})) {
+    if (!check(rest[field])) return null;
+    if (rest[field] !== undefined) frame[field] = rest[field];
+  }
+  return frame;
+}
+
+/**
+ * Parse a frame of the server.
+ *
+ * @param {string | ArrayBuffer} data what one WebSocket message carried
+ * @returns {DownFrame | null} `null` if it is a breach of the protocol; it never throws
+ */
+export const parseDown = (data) => parse(DOWN, data);
+
+/**
+ * Parse a frame of a client: for servers in tests.
+ *
+ * @param {string | ArrayBuffer} data what one WebSocket message carried
+ * @returns {UpFrame | null} `null` if it is a breach of the protocol; it never throws
+ */
+export const parseUp = (data) => parse(UP, data);
+
+/**
+ * Serialise a frame.
+ *
+ * @param {UpFrame | DownFrame} frame
+ * @returns {string | Uint8Array<ArrayBuffer>} what one WebSocket message carries
+ */
+export function serialise(frame) {
+  if (frame.type !== undefined) return JSON.stringify(frame);
+  if (typeof frame.message === "string") return `=${frame.message}`;
+  const bytes = new Uint8Array(frame.message.length + 1);
+  bytes[0] = 0x3d;
+  bytes.set(frame.message, 1);
+  return bytes;
+}
+
+/**
+ * @param {Data} data
+ * @returns {number} its length on the wire, in bytes of UTF-8, without the leading byte
+ */
+export const size = (data) => (typeof data === "string" ? new TextEncoder().encode(data).length : data.length);

@@ -1,0 +1,92 @@
+/**
+ * The client's messages that no token covers yet, in order. Pure.
+ *
+ * Messages are numbered 1, 2, 3 … over the whole life of a view. The outbox holds a run of them, from `received + 1` to
+ * `sent`. An entry without data is void: it keeps its number, so that the numbering never shifts.
+ */
+
+/** @typedef {import("./frames.js").Data} Data */
+/** @typedef {{ number: number, data: Data | null, secret: boolean, strikes: number }} Entry */
+
+export class Outbox {
+  /** @type {Entry[]} */
+  #entries = [];
+
+  /**
+   * @param {number} received number of the newest message that the token covers
+   * @param {readonly (Data | null)[]} messages those after it; `null` is a void one
+   */
+  constructor(received = 0, messages = []) {
+    /** Number of the newest message that needs no replay. */
+    this.received = received;
+    for (const data of messages) this.add(data);
+  }
+
+  /** Number of the newest message. */
+  get sent() {
+    return this.received + this.#entries.length;
+  }
+
+  /** The message that is replayed first. */
+  get head() {
+    return this.#entries[0];
+  }
+
+  /**
+   * @param {Data | null} data
+   * @param {boolean} [secret] whether it must stay out of storage
+   * @returns {Entry} the new message, numbered
+   */
+  add(data, secret = false) {
+    const entry = { number: this.sent + 1, data, secret, strikes: 0 };
+    this.#entries.push(entry);
+    return entry;
+  }
+
+  /**
+   * Drop what a token covers.
+   *
+   * @param {number} received number of the newest message that it covers
+   */
+  trim(received) {
+    if (received <= this.received) return;
+    this.#entries.splice(0, received - this.received);
+    this.received = received;
+  }
+
+  /**
+   * Empty the outbox of a message and keep its number.
+   *
+   * @param {number} number
+   */
+  void(number) {
+    const entry = this.#entries[number - this.received - 1];
+    if (entry) entry.data = null;
+  }
+
+  /**
+   * Take out everything, and start counting at `received`.
+   *
+   * @param {number} received
+   * @returns {Entry[]} what was in it and not void
+   */
+  reset(received) {
+    const entries = this.#entries.filter((entry) => entry.data !== null);
+    this.#entries = [];
+    this.received = received;
+    return entries;
+  }
+
+  /**
+   * @param {number} [number]
+   * @returns {readonly Entry[]} the messages after number
+   */
+  after(number = this.received) {
+    return this.#entries.slice(Math.max(0, number - this.received));
+  }
+
+  /** @returns {(Data | null)[]} what storage may hold: a secret is void there */
+  snapshot() {
+    return this.#entries.map((entry) => (entry.secret ? null : entry.data));
+  }
+}
