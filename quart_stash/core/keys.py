@@ -125,7 +125,7 @@ def _problem(secret: str | bytes) -> str | None:
     if plain in _SAMPLES or _SAMPLE_WORDS.fullmatch(plain):
         return "is a sample that everybody knows"
     if len(secret) < _MIN_SECRET:
-        return f"is shorter than {_MIN_SECRET} bytes"
+        return f"is shorter than {_MIN_SECRET} characters"
     if len(set(text)) < _MIN_DISTINCT:
         return "repeats the same few characters"
     return None

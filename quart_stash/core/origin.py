@@ -121,7 +121,7 @@ def _parse_host(text: str) -> tuple[str, int | None] | None:
     try:
         if name.startswith("["):
             return f"[{IPv6Address(name[1:-1]).compressed}]", port
-        if "*" in name:
+        if "*" in name or name.startswith("."):
             return None
         return (name if name.isascii() else name.encode("idna").decode("ascii")), port
     except ValueError:

@@ -172,21 +172,40 @@ class StateType(Generic[S]):
             The state with every param set that fits its field's type, and why each of the others does not.
         """
         invalid: dict[str, str] = {}
-        result = state
+        values: dict[str, Any] = {}
         for name, hint in self.settable.items():
-            if name not in params:
-                continue
-            if result is state:
-                result = copy.copy(state)
-            try:
-                value = msgspec.convert(params[name], hint, strict=True, str_keys=True)
-                # What a type takes may still not fit MessagePack (an int of 70 bits), which must not fail
-                # later.
-                self._encode(value)
-                _set(result, name, value)
-            except (ValueError, TypeError, OverflowError, RecursionError) as error:
-                invalid[name] = why_invalid(error)
-        return result, invalid
+            if name in params:
+                try:
+                    values[name] = msgspec.convert(params[name], hint, strict=True, str_keys=True)
+                except Exception as error:
+                    invalid[name] = why_invalid(error)
+        if not values:
+            return state, invalid
+        try:
+            return self._with(state, values), invalid
+        except Exception:
+            # Some of them don't fit the rest of the state, so each has to fit by itself.
+            for name, value in values.items():
+                try:
+                    state = self._with(state, {name: value})
+                except Exception as error:
+                    invalid[name] = why_invalid(error)
+        return state, invalid
+
+    def _with(self, state: S, values: Mapping[str, Any]) -> S:
+        """Return a state with these values, made anew, so that the type's own checks have seen them.
+
+        What a field takes may also not fit MessagePack (an int of 70 bits), and that must not come out later.
+        """
+        changed = copy.copy(state)
+        for name, value in values.items():
+            if isinstance(changed, dict):
+                changed[name] = value
+            elif isinstance(changed, msgspec.Struct):
+                msgspec.structs.force_setattr(changed, name, value)
+            else:
+                object.__setattr__(changed, name, value)  # frozen types too: nobody else has seen the copy
+        return self._decode(self._encode(changed))
 
     def _migrated(self, raw: bytes, version: int) -> bytes:
         if version > self.version:
@@ -294,19 +313,6 @@ def _mentions_settable(hint: Any) -> bool:
     if hint is ClientSettable or isinstance(hint, ClientSettable):
         return True
     return any(_mentions_settable(part) for part in (*get_args(hint), *getattr(hint, "__metadata__", ())))
-
-
-def _set(state: Any, name: str, value: Any) -> None:
-    """Set a field, of frozen types too: the state is a copy that nobody has seen yet."""
-    if isinstance(state, dict):
-        state[name] = value
-    elif isinstance(state, msgspec.Struct):
-        msgspec.structs.force_setattr(state, name, value)
-    else:
-        try:
-            setattr(state, name, value)
-        except AttributeError:
-            object.__setattr__(state, name, value)
 
 
 def _name(declared: Any) -> str:
