@@ -1,1 +1,34 @@
-"""quart_stash."""
+"""Server-held WebSocket views that survive every deploy: an ASGI middleware and Quart extension."""
+
+from __future__ import annotations
+
+from .core.state import ClientSettable
+from .errors import (
+    ConfigurationError,
+    ProtocolError,
+    StashError,
+    StateTooLarge,
+    TokenError,
+    TokenExpired,
+    TokenRefused,
+    TokenStale,
+    TokenUnjudgeable,
+)
+from .extension import QuartStash
+from .view import Message, View
+
+__all__ = [
+    "ClientSettable",
+    "ConfigurationError",
+    "Message",
+    "ProtocolError",
+    "QuartStash",
+    "StashError",
+    "StateTooLarge",
+    "TokenError",
+    "TokenExpired",
+    "TokenRefused",
+    "TokenStale",
+    "TokenUnjudgeable",
+    "View",
+]

@@ -1,0 +1,100 @@
+"""The browser script and the readiness endpoint, as plain ASGI, under the configured prefix."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from .core.frames import Limits
+from .live.socket import ASGISend, Scope
+
+__all__ = ["Assets"]
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class Assets:
+    """What one application serves besides its views.
+
+    Args:
+        prefix: the path below which it is served.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    @cached_property
+    def script(self) -> bytes:
+        """The browser script."""
+        return (files("quart_stash") / "static" / "quart-stash.js").read_bytes()
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the script: it names the build, and is part of the script's address."""
+        return hashlib.sha256(self.script).hexdigest()[:16]
+
+    def tag(self, *, root: str, build: str, identity: str, limits: Limits, nonce: str | None) -> str:
+        """Return the script tag.
+
+        Args:
+            root: the path that the application is mounted under.
+            build: the running build.
+            identity: a keyed hash of who the page belongs to.
+            limits: what the client may send.
+            nonce: for a Content-Security-Policy.
+        """
+        attributes = {
+            "type": "module",
+            "src": f"{root}{self._prefix}/quart-stash.{self.digest}.js",
+            "data-quart-stash": "",
+            "data-identity": identity,
+            "data-build": build,
+            "data-limits": f'{{"message":{limits.message},"mount":{limits.mount}}}',
+            **({"nonce": nonce} if nonce else {}),
+        }
+        return "<script " + " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items()) + "></script>"
+
+    async def serve(self, scope: Scope, send: ASGISend, *, draining: Callable[[], bool]) -> bool:
+        """Answer a request below the prefix. Returns whether it was one."""
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        if scope["method"] not in ("GET", "HEAD") or not path.startswith(self._prefix + "/"):
+            return False
+        name = path.removeprefix(self._prefix + "/")
+        if name == "ready":
+            if draining():
+                await _answer(scope, send, 503, b"draining\n", {"retry-after": "1"})
+            else:
+                await _answer(scope, send, 200, b"ready\n", {})
+            return True
+        if not (name.startswith("quart-stash.") and name.endswith(".js")):
+            return False
+        # A digest that is not ours belongs to another release of a fleet in mid-roll: it gets ours, uncached.
+        current = name == f"quart-stash.{self.digest}.js"
+        headers = {
+            "content-type": "text/javascript; charset=utf-8",
+            "cache-control": _FOR_EVER if current else "no-cache",
+            "etag": f'"{self.digest}"',
+        }
+        if dict(scope["headers"]).get(b"if-none-match") == headers["etag"].encode():
+            await _answer(scope, send, 304, b"", headers)
+        else:
+            await _answer(scope, send, 200, self.script, headers)
+        return True
+
+
+async def _answer(scope: Scope, send: ASGISend, status: int, body: bytes, headers: dict[str, str]) -> None:
+    every: dict[str, Any] = {
+        "content-type": "text/plain; charset=utf-8",
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        **headers,
+    }
+    if status != 304:
+        every["content-length"] = str(len(body))
+    encoded = [(name.encode(), value.encode()) for name, value in every.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

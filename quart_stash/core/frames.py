@@ -1,0 +1,211 @@
+"""The frames of `quart-stash.v1`: parse what the client sends, serialise what the server says.
+
+Parsing returns a frame or raises `ProtocolError` with the close code that answers it; nothing else comes out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from ..errors import ProtocolError
+
+__all__ = [
+    "SUBPROTOCOL",
+    "Clear",
+    "ClientControl",
+    "Drain",
+    "Failed",
+    "Finished",
+    "Flushed",
+    "Forget",
+    "Keep",
+    "Kept",
+    "Limits",
+    "Mount",
+    "Mounted",
+    "Ping",
+    "Pong",
+    "Reload",
+    "Restore",
+    "ServerControl",
+    "Stored",
+    "Synced",
+    "Token",
+    "Url",
+    "Void",
+    "encode",
+    "mark",
+    "parse_control",
+    "payload",
+]
+
+SUBPROTOCOL: Final = "quart-stash.v1"
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+FormName = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Area = Literal["tab", "browser"]
+
+
+class _Frame(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag=str.lower):
+    """A control frame: one JSON object, told apart by its `type`."""
+
+
+class Mount(_Frame, frozen=True):
+    sent: Number
+    params: dict[str, Any] = {}
+    forms: dict[FormName, list[tuple[str, str]]] = {}
+    token: str | None = None
+    page: str | None = None
+    build: str | None = None
+    fork: bool = False
+    anyway: bool = False
+
+
+class Flushed(_Frame, frozen=True):
+    sent: Number
+
+
+class Synced(_Frame, frozen=True):
+    received: Number
+
+
+class Void(_Frame, frozen=True):
+    number: Number
+
+
+class Stored(_Frame, frozen=True):
+    key: Key
+
+
+class Kept(_Frame, frozen=True):
+    key: Key
+    token: str | None = None
+
+
+class Ping(_Frame, frozen=True):
+    pass
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the client may send, in bytes of UTF-8."""
+
+    message: int
+    mount: int
+
+
+class Mounted(_Frame, frozen=True):
+    status: Literal["fresh", "restored", "rejected"]
+    received: Number
+    build: str
+    limits: Limits
+    reason: str | None = None
+    token: str | None = None
+    invalid: dict[str, str] = {}
+
+
+class Token(_Frame, frozen=True):
+    received: Number
+    token: str
+    final: bool = False
+
+
+class Drain(_Frame, frozen=True):
+    drain: str
+    deadline: int
+    delay: int
+
+
+class Keep(_Frame, frozen=True):
+    key: Key
+    token: str
+    area: Area
+    max_age: int
+
+
+class Restore(_Frame, frozen=True):
+    key: Key
+    area: Area
+
+
+class Forget(_Frame, frozen=True):
+    key: Key
+    area: Area
+
+
+class Failed(_Frame, frozen=True):
+    number: Number
+
+
+class Finished(_Frame, frozen=True):
+    received: Number
+
+
+class Clear(_Frame, frozen=True):
+    form: FormName
+
+
+class Url(_Frame, frozen=True):
+    params: dict[str, str | None]
+
+
+class Reload(_Frame, frozen=True):
+    reason: str
+
+
+class Pong(_Frame, frozen=True):
+    pass
+
+
+ClientControl = Mount | Flushed | Synced | Void | Stored | Kept | Ping
+ServerControl = (
+    Mounted | Token | Drain | Keep | Restore | Forget | Failed | Finished | Clear | Url | Reload | Pong
+)
+
+_decoder: msgspec.json.Decoder[ClientControl] = msgspec.json.Decoder(ClientControl)
+_encoder = msgspec.json.Encoder()
+
+
+def payload(data: str | bytes) -> str | bytes | None:
+    """Return an application message's payload, or `None` if the frame is not one.
+
+    Args:
+        data: what one WebSocket message carried, text or binary.
+    """
+    if isinstance(data, str):
+        return data[1:] if data.startswith("=") else None
+    return data[1:] if data[:1] == b"=" else None
+
+
+def mark(data: str | bytes) -> str | bytes:
+    """Return the frame that carries `data` as an application message."""
+    return "=" + data if isinstance(data, str) else b"=" + data
+
+
+def parse_control(data: str | bytes) -> ClientControl:
+    """Parse a control frame of the client.
+
+    Raises:
+        ProtocolError: it is not one; the text says where, and never quotes what was sent.
+    """
+    if not isinstance(data, str):
+        raise ProtocolError("a binary frame that is not an application message")
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"a malformed control frame at {_where(error)}") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        raise ProtocolError("a control frame that is not one JSON object") from None
+
+
+def encode(frame: ServerControl) -> str:
+    """Serialise a control frame of the server."""
+    return _encoder.encode(frame).decode()
+
+
+def _where(error: msgspec.ValidationError) -> str:
+    """Return the path that msgspec names; its full text may quote the peer's own words."""
+    _, found, path = str(error).rpartition(" - at `")
+    return path.rstrip("`")[:80] if found else "its top level"

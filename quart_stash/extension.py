@@ -1,0 +1,286 @@
+"""QuartStash: wires one Quart application (or several, each with a stash of its own)."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+
+import msgspec
+from markupsafe import Markup, escape
+from quart import Quart, current_app, request, session, websocket
+from quart.logging import default_handler
+
+from . import signals
+from .config import StashConfig, keyring_from_mapping
+from .core.frames import SUBPROTOCOL
+from .core.state import Migration, StateType
+from .core.tokens import Context
+from .errors import ConfigurationError
+from .host import Host, ViewType
+from .identity import default_identity, identity_tag, session_secret
+from .live.shutdown import ShutdownTrigger
+from .view import View
+
+__all__ = ["QuartStash", "ViewFunction"]
+
+S = TypeVar("S")
+P = ParamSpec("P")
+P_co = ParamSpec("P_co")
+IdentityLoader = Callable[[], "str | None | Awaitable[str | None]"]
+_Loader = TypeVar("_Loader", bound=IdentityLoader)
+_M = TypeVar("_M", bound=Migration)
+
+logger = logging.getLogger("quart_stash")
+
+_EXTENSION = "quart_stash"
+
+
+class ViewFunction(Protocol[P]):
+    """A decorated route."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[None]:
+        """Serve one connection."""
+
+    def migrate(self, from_version: int) -> Callable[[_M], _M]:
+        """Register the migration of a state from this version to the next, as a decorator."""
+
+
+class QuartStash:
+    """The extension.
+
+    Args:
+        app: the application; or call `init_app(app)` later.
+        identity: who a connection belongs to (see `identity_loader`).
+    """
+
+    def __init__(self, app: Quart | None = None, *, identity: IdentityLoader | None = None) -> None:
+        self.shutdown_trigger = ShutdownTrigger()
+        """For `hypercorn.asyncio.serve(app, config, shutdown_trigger=stash.shutdown_trigger)`."""
+        self._identity: IdentityLoader = identity or _default_identity
+        self._app: Quart | None = None
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Quart) -> None:
+        """Wire an application.
+
+        Raises:
+            ConfigurationError: it is wired already.
+        """
+        if _EXTENSION in app.extensions:
+            raise ConfigurationError("this application has a QuartStash already: create it once")
+        app.extensions[_EXTENSION] = _Wiring(self, app)
+        self._app = self._app or app
+        app.jinja_env.globals.update(
+            stash_script=self.script, stash_page=self._page_meta, stash_clear=_stash_clear
+        )
+        if logger.level == logging.NOTSET and not logger.hasHandlers():
+            logger.setLevel(logging.INFO)
+            logger.addHandler(default_handler)
+
+    def view(
+        self, state: type[S] | None = None, *, version: int = 1, name: str | None = None
+    ) -> Callable[[Callable[Concatenate[View[S], P], Awaitable[None]]], ViewFunction[P]]:
+        """Make a WebSocket route a view that outlives its process.
+
+        The decorated function takes the view and the route's arguments.
+
+        Args:
+            state: the type of its state: a dataclass, attrs class, msgspec Struct, TypedDict or `dict`.
+            version: counted up when old states no longer fit; see `migrate`.
+            name: tells the view from others; default: the endpoint.
+
+        Raises:
+            ConfigurationError: the state can't be one.
+        """
+        state_type = StateType(state, version=version)
+
+        def decorate(handler: Callable[Concatenate[View[S], P], Awaitable[None]]) -> ViewFunction[P]:
+            @functools.wraps(handler)
+            async def serve(*args: P.args, **kwargs: P.kwargs) -> None:
+                host = _host()
+                view_type = ViewType(name or websocket.endpoint or handler.__name__, state_type)
+                identity = await self.identity()
+                live = host.session(cast("Mapping[str, Any]", websocket.scope), view_type)
+                await websocket.accept(subprotocol=None if live.plain else SUBPROTOCOL)
+                async with host.mounted(live, view_type, arguments=kwargs, identity=identity) as view:
+                    await handler(view, *args, **kwargs)
+
+            serve.migrate = state_type.migrate  # type: ignore[attr-defined]
+            return cast("ViewFunction[P]", serve)
+
+        return decorate
+
+    def identity_loader(self, loader: _Loader) -> _Loader:
+        """Register who a connection belongs to: a function that returns a `str`, or `None`, or a promise of one.
+
+        Tokens are bound to it. By default it is a random id in the Quart session, together with what Flask-Login, Quart-Auth and a
+        plain `user_id` keep.
+        """
+        self._identity = loader
+        return loader
+
+    async def identity(self) -> str | None:
+        """Return who the current request or socket belongs to."""
+        identity = self._identity()
+        return await identity if isinstance(identity, Awaitable) else identity
+
+    async def drain(self, reason: str = "drain()") -> None:
+        """Hand every view back to its client, for good, as on SIGTERM. Returns when it is done."""
+        await asyncio.shield(self._host().gateway.leave(reason))
+
+    @property
+    def draining(self) -> bool:
+        """Whether a drain runs or has run."""
+        host = self._wiring().host
+        return host is not None and host.gateway.draining
+
+    def stats(self) -> dict[str, int]:
+        """Return counts of views: `live` now; `fresh`, `restored`, `rejected`, `plain` mounts and drain outcomes so far."""
+        gateway = self._host().gateway
+        counts: Counter[str] = gateway.registry.counts + gateway.drainer.outcomes
+        return {"live": len(gateway.registry.views()), **counts}
+
+    def seal(self, value: Any, *, purpose: str) -> str:
+        """Encrypt and authenticate a value for the application's own use.
+
+        Args:
+            value: whatever MessagePack can hold.
+            purpose: a token of one purpose does not open under another.
+        """
+        host = self._host()
+        return host.sealer.seal(
+            msgspec.msgpack.encode(value), Context("application", (purpose,)), version=0, now=host.now()
+        )
+
+    def open(self, token: str, *, purpose: str, max_age: float | None = None) -> Any:
+        """Open what `seal` returned.
+
+        Raises:
+            TokenError: tampered with, of another purpose, or older than `max_age` seconds.
+        """
+        host = self._host()
+        context = Context("application", (purpose,))
+        return msgspec.msgpack.decode(host.sealer.open(token, context, max_age=max_age, now=host.now()).payload)
+
+    async def sign_page(self, view: str | None = None, /, **values: Any) -> str:
+        """Sign readable values for the socket that this page opens; the view has them as `view.page`.
+
+        Args:
+            view: the one view that may take them; default: any.
+            values: what JSON can hold.
+        """
+        return self._host().pages.sign(values, identity=await self._page_identity(), view=view)
+
+    async def script(self, nonce: str | None = None) -> Markup:
+        """Return the script tag; in templates `{{ stash_script() }}`."""
+        host = self._host()
+        identity = await self._page_identity()
+        tag = host.assets.tag(
+            root=request.root_path.rstrip("/"),
+            build=host.build,
+            identity=identity_tag(session, identity),
+            limits=host.limits,
+            nonce=nonce,
+        )
+        return Markup(tag)
+
+    async def _page_identity(self) -> str | None:
+        session_secret(session, create=True)
+        return await self.identity()
+
+    async def _page_meta(self, view: str | None = None, /, **values: Any) -> Markup:
+        signed = await self.sign_page(view, **values)
+        return Markup(f'<meta name="quart-stash-page" content="{escape(signed)}">')
+
+    def _wiring(self) -> _Wiring:
+        app = current_app._get_current_object() if current_app else self._app  # type: ignore[attr-defined]
+        wiring = None if app is None else app.extensions.get(_EXTENSION)
+        if wiring is None:
+            raise ConfigurationError("no application here has this QuartStash: call init_app(app) first")
+        return cast("_Wiring", wiring)
+
+    def _host(self) -> Host:
+        return self._wiring().serving()
+
+
+class _Wiring:
+    """One application's stash. Its host is made when the application starts to serve, or is first used."""
+
+    def __init__(self, stash: QuartStash, app: Quart) -> None:
+        self.host: Host | None = None
+        self._stash = stash
+        self._app = app
+        self._asgi_app = app.asgi_app
+        app.asgi_app = self._serve  # type: ignore[method-assign]
+        app.before_serving(self._start)
+
+    def serving(self) -> Host:
+        """Return the host of the running loop.
+
+        Raises:
+            ConfigurationError: the configuration can't work.
+        """
+        if self.host is None or self.host.gateway.loop is not asyncio.get_running_loop():
+            self.host = Host(
+                StashConfig.from_mapping(self._app.config),
+                keyring_from_mapping(self._app.config),
+                notify=self._notify,
+                trigger=self._stash.shutdown_trigger,
+            )
+        return self.host
+
+    async def _start(self) -> None:
+        self.serving()
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan" and self.host is None:
+            try:
+                self.serving()
+            except Exception as error:  # whatever it is: a server goes on without lifespan, and would serve errors
+                await _refuse_to_start(receive, send, error)
+                return
+        await self.serving().serve(self._asgi_app, scope, receive, send)
+
+    def _notify(self, kind: str, **data: Any) -> None:
+        getattr(signals, kind).send(self._app, _async_wrapper=_in_a_task, **data)
+
+
+async def _refuse_to_start(receive: Any, send: Any, error: Exception) -> None:
+    await receive()
+    logger.error("quart_stash: %s", error)
+    await send({"type": "lifespan.startup.failed", "message": f"quart_stash: {error}"})
+
+
+_tasks: set[asyncio.Future[Any]] = set()
+
+
+def _in_a_task(receiver: Callable[..., Awaitable[Any]]) -> Callable[..., None]:
+    """Let a signal's asynchronous receiver run besides: nothing waits for it."""
+
+    def start(*args: Any, **kwargs: Any) -> None:
+        task = asyncio.ensure_future(receiver(*args, **kwargs))
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
+    return start
+
+
+def _host() -> Host:
+    wiring: _Wiring | None = current_app.extensions.get(_EXTENSION)
+    if wiring is None:
+        raise ConfigurationError("this application has no QuartStash: call init_app(app)")
+    return wiring.serving()
+
+
+def _default_identity() -> str | None:
+    return default_identity(session)
+
+
+def _stash_clear(form: str) -> Markup:
+    """Return what tells the page's script that a stashed form has been dealt with."""
+    return Markup(f'<meta name="quart-stash-clear" content="{escape(form)}">')

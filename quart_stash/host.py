@@ -1,0 +1,220 @@
+"""One application's stash in one process: its keys and its gateway, and how a socket becomes a view."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from werkzeug.datastructures import MultiDict
+
+from .assets import Assets
+from .config import StashConfig
+from .core import frames
+from .core.connection import Outcome
+from .core.keys import Keyring
+from .core.merge import merge
+from .core.pages import PageSigner, digest
+from .core.state import StateType
+from .core.tokens import Sealer
+from .errors import ConfigurationError, ProtocolError, TokenRefused, TokenUnjudgeable
+from .live.gateway import ASGIApp, Gateway
+from .live.session import Binding, Session
+from .live.shutdown import ShutdownTrigger
+from .live.socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
+from .view import Mounting, View
+
+__all__ = ["Host", "ViewType"]
+
+S = TypeVar("S")
+
+logger = logging.getLogger("quart_stash")
+
+
+@dataclass(frozen=True)
+class ViewType(Generic[S]):
+    """What a route declares about its view.
+
+    Attributes:
+        name: tells it from other views; its tokens are bound to it.
+        state_type: the declared state, its version and migrations.
+    """
+
+    name: str
+    state_type: StateType[S]
+
+
+class Host:
+    """One application in one process.
+
+    Attributes:
+        config: as configured.
+        sealer: seals and opens tokens.
+        pages: signs and verifies page params.
+        assets: the script.
+        gateway: the sockets and the drain.
+        build: the running build.
+        now: the clock, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        config: StashConfig,
+        keyring: Keyring,
+        *,
+        notify: Callable[..., None] = lambda *_, **__: None,
+        trigger: ShutdownTrigger | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self.sealer = Sealer(keyring)
+        self.pages = PageSigner(keyring)
+        self.assets = Assets(config.url_prefix)
+        self.gateway = Gateway(config, notify=notify, trigger=trigger)
+        self.build = config.build or self.assets.digest
+        self._notify = notify
+        self.now = now
+
+    @property
+    def limits(self) -> frames.Limits:
+        """What a client may send."""
+        return frames.Limits(self.config.max_message_size, self.config.max_mount_size)
+
+    async def serve(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
+        """Serve one ASGI scope: our own endpoints, else the application behind the gateway."""
+        if scope["type"] == "http" and await self.assets.serve(
+            scope, send, draining=lambda: self.gateway.draining
+        ):
+            return
+        await self.gateway(app, scope, receive, send)
+
+    def session(self, scope: Mapping[str, Any], view_type: ViewType[Any]) -> Session:
+        """Return a session that takes over the socket of this scope. Accept the socket after it, not before.
+
+        Raises:
+            ConfigurationError: the middleware is not between the server and this view.
+        """
+        socket = scope.get(SCOPE_KEY)
+        if not isinstance(socket, Socket):
+            raise ConfigurationError(
+                "this view is not behind quart_stash: call init_app(app), or wrap the application in StashMiddleware"
+            )
+        session = Session(
+            socket,
+            config=self.config,
+            sealer=self.sealer,
+            now=self.now,
+            on_outcome=lambda session, outcome: self._drained(view_type, session, outcome),
+        )
+        socket.feed = session
+        return session
+
+    @asynccontextmanager
+    async def mounted(
+        self,
+        session: Session,
+        view_type: ViewType[S],
+        *,
+        arguments: Mapping[str, Any],
+        identity: str | None,
+    ) -> AsyncIterator[View[S]]:
+        """Mount a view on an accepted socket, and end it as its handler ends.
+
+        Where nothing can be mounted, this waits: the connection is closed, and the framework cancels the handler.
+        """
+        session.task = asyncio.current_task()
+        try:
+            view = await self._mount(session, view_type, arguments, identity)
+            yield view
+        except Exception:
+            await session.fail()
+            raise
+        else:
+            await session.finish()
+
+    async def _mount(
+        self, session: Session, view_type: ViewType[S], arguments: Mapping[str, Any], identity: str | None
+    ) -> View[S]:
+        mount = await session.opened()
+        page = await self._page(session, mount, view_type.name, identity)
+        scope = session.socket.scope
+        binding = Binding(
+            (
+                view_type.name,
+                json.dumps({name: str(value) for name, value in arguments.items()}, sort_keys=True),
+                scope["query_string"].decode("latin-1"),
+                _host_header(scope),
+                identity or "",
+                digest(mount.page),
+            )
+        )
+        try:
+            merged = merge(
+                view_type.state_type,
+                self.sealer,
+                binding.view(),
+                token=mount.token,
+                params=mount.params,
+                sent=mount.sent,
+                fork=mount.fork,
+                anyway=mount.anyway,
+                new_id=secrets.token_urlsafe(12),
+                max_age=self.config.token_max_age,
+                now=self.now(),
+            )
+        except TokenUnjudgeable as error:
+            logger.info("a token for %s can't be judged here (%s): left to another process", view_type.name, error)
+            await session.defer(4409, "can't judge this token")
+            await session.wait_for_end()
+        except ProtocolError as error:
+            await session.defer(error.close_code, str(error))
+            await session.wait_for_end()
+        if merged.error is not None:
+            logger.info("a token for %s was rejected: %s", view_type.name, merged.error)
+            self._notify("token_rejected", view=view_type.name, reason=merged.reason, error=merged.error)
+        await session.start(merged, view_type.state_type, binding, fork=mount.fork, build=self.build)
+        status = "plain" if session.plain else merged.status
+        self.gateway.registry.counts[status] += 1
+        self._notify("view_mounted", view=view_type.name, id=merged.view_id, status=status)
+        if status == "restored":
+            self._notify("view_restored", view=view_type.name, id=merged.view_id, received=merged.received)
+        forms = {name: MultiDict(pairs) for name, pairs in mount.forms.items()}
+        mounting = Mounting(
+            merged.view_id, status, merged.reason, mount.params, merged.invalid, forms, page, identity
+        )
+        return View(session, mounting)
+
+    async def _page(
+        self, session: Session, mount: frames.Mount, view: str, identity: str | None
+    ) -> Mapping[str, Any]:
+        """Verify the page params. Forged ones end here; but another process may hold the key that made them."""
+        if mount.page is None:
+            return {}
+        try:
+            return self.pages.verify(mount.page, identity=identity, view=view)
+        except TokenRefused as error:
+            logger.info("page params for %s were refused: %s", view, error)
+            if mount.anyway:
+                await session.defer(1008, "the page params were refused: reload the page")
+            else:
+                await session.defer(4409, "can't judge these page params")
+            await session.wait_for_end()
+            return {}
+
+    def _drained(self, view_type: ViewType[Any], session: Session, outcome: Outcome) -> None:
+        self.gateway.drainer.count(outcome)
+        self._notify("view_drained", view=view_type.name, id=session.view_id, outcome=outcome)
+
+
+def _host_header(scope: Mapping[str, Any]) -> str:
+    for name, value in scope["headers"]:
+        if name.lower() == b"host":
+            host: str = value.decode("latin-1").lower()
+            return host
+    return ""

@@ -1,0 +1,153 @@
+"""Carries out a drain plan against the live sockets and the clock, once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
+
+from ..core.connection import Outcome
+from ..core.drain import plan_drain
+from .registry import Registry
+from .socket import CLOSE_GRACE, Socket
+from .transport import cut
+
+__all__ = ["Drainer"]
+
+logger = logging.getLogger("quart_stash")
+
+_UNWIND = 0.25  # seconds that a cancelled handler has, once all the time is up
+
+Notify = Callable[..., None]
+
+
+class Drainer:
+    """The drain of one application. It happens once: asking again waits for the same one.
+
+    Attributes:
+        draining: whether it has begun. It stays so: the process is on its way out.
+        outcomes: how the views ended.
+    """
+
+    def __init__(self, registry: Registry, *, rate: float, notify: Notify) -> None:
+        self.draining = False
+        self.outcomes: Counter[str] = Counter()
+        self._registry = registry
+        self._rate = rate
+        self._notify = notify
+        self._task: asyncio.Task[None] | None = None
+        self._skip = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def count(self, outcome: Outcome) -> None:
+        """One view has ended."""
+        self.outcomes[outcome] += 1
+
+    def start(self, timeout: float, reason: str) -> asyncio.Task[None]:
+        """Begin the drain, or return the one that runs.
+
+        Args:
+            timeout: seconds for the whole of it.
+            reason: who noticed that the server is leaving, for the log.
+        """
+        if self._task is None:
+            self.draining = True
+            self._task = asyncio.get_running_loop().create_task(self._run(timeout, reason))
+        return self._task
+
+    def skip(self) -> None:
+        """End the drain now: everything that is left is closed."""
+        self._skip = True
+
+    async def _run(self, timeout: float, reason: str) -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        views = self._registry.views()
+        unmounted = [socket for socket in self._registry if socket.feed is not None and not socket.feed.live]
+        plan = plan_drain(len(views), timeout=timeout, rate=self._rate)
+        logger.info("draining: %d views, %.1f s at most (%s)", len(views), timeout, reason)
+        self._notify("drain_started", views=len(views), timeout=timeout)
+        end = start + plan.deadline
+        waiting = iter(views)
+        drain = secrets.token_hex(4)
+        for socket in unmounted:
+            self._tell(socket, drain, 0, plan.delay)
+        for offset, size in plan.batches:
+            await self._until(start + offset)
+            for socket in islice(waiting, size):
+                self._tell(socket, drain, end - loop.time(), plan.delay)
+        await self._wait_for_views(len(views), end)
+        late = self._registry.views()
+        await self._all(socket.feed.expire() for socket in late if socket.feed is not None)
+        await self._all(socket.close(1012, "service restart") for socket in self._registry)
+        await self._leave(start + timeout)
+        self.outcomes["gone"] += max(0, len(views) - self.outcomes.total())
+        logger.info("drained: %s, in %.1f s", self._summary(len(views)), loop.time() - start)
+        self._notify("drain_finished", outcomes=dict(self.outcomes), seconds=loop.time() - start)
+
+    async def _wait_for_views(self, total: int, end: float) -> None:
+        """Wait until every view is handed back, or the time is up; say every second how far it is."""
+        loop = asyncio.get_running_loop()
+        said = loop.time()
+        while not self._skip and self.outcomes.total() < total and self._registry.views():
+            left = end - loop.time()
+            if left <= 0:
+                return
+            await self._registry.change(min(left, 0.1))
+            if loop.time() - said >= 1:
+                said = loop.time()
+                logger.info("draining: %s, %.1f s left", self._summary(total), max(0.0, end - said))
+
+    async def _leave(self, end: float) -> None:
+        """Wait until the applications have returned; then end what would hold the process."""
+        loop = asyncio.get_running_loop()
+        while len(self._registry) and loop.time() < end and not self._skip:
+            for socket in self._registry:
+                if socket.stuck:
+                    cut(socket.scope)
+                    socket.stuck = False
+            await self._registry.change(min(0.1, max(0.0, end - loop.time())))
+        for socket in self._registry:
+            socket.end()
+        unwound = loop.time() + _UNWIND
+        while len(self._registry) and loop.time() < unwound:
+            await self._registry.change(unwound - loop.time())
+        for socket in self._registry:
+            if socket.feed is not None and socket.feed.force():
+                logger.error("the handler of %s ignores its cancellation and was ended", socket.scope.get("path"))
+
+    def _summary(self, total: int) -> str:
+        counts = self.outcomes
+        others = "".join(f", {counts[name]} {name}" for name in ("finished", "gone") if counts[name])
+        return f"{counts['synced']} of {total} synced, {counts['timed-out']} timed out{others}"
+
+    async def _until(self, when: float) -> None:
+        delay = when - asyncio.get_running_loop().time()
+        if delay > 0 and not self._skip:
+            await asyncio.sleep(delay)
+
+    def _tell(self, socket: Socket, drain: str, left: float, delay: float) -> None:
+        """Begin one view's handshake, in a task of its own: a peer that does not read must not hold up the others."""
+        if socket.feed is None:
+            return
+        work = socket.feed.drain(drain, max(0, round(left * 1000)), round(delay * 1000))
+        task = asyncio.ensure_future(_guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _all(self, works: Iterable[Awaitable[None]]) -> None:
+        tasks = [asyncio.ensure_future(_guard(work)) for work in works]
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_GRACE + 0.1)
+
+
+async def _guard(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Exception:
+        logger.exception("a view could not be drained")
+
+

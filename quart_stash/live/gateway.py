@@ -1,0 +1,156 @@
+"""The ASGI side of one application: wraps it, knows its sockets, and notices that the server is leaving."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..config import StashConfig
+from ..core.origin import origin_allowed
+from .drainer import Drainer, Notify
+from .registry import Registry
+from .shutdown import HypercornContext, ShutdownTrigger, SignalChain, server_limit, server_name
+from .socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
+
+__all__ = ["Gateway"]
+
+logger = logging.getLogger("quart_stash")
+
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+_MARGIN = 0.25  # seconds between the end of our drain and the server's own limit
+
+
+class Gateway:
+    """One application in one process.
+
+    Attributes:
+        registry: the live sockets.
+        drainer: the drain.
+        trigger: for servers that take a shutdown trigger.
+    """
+
+    def __init__(self, config: StashConfig, *, notify: Notify, trigger: ShutdownTrigger | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.registry = Registry()
+        self.drainer = Drainer(self.registry, rate=config.reconnect_rate, notify=notify)
+        self.trigger = trigger or ShutdownTrigger()
+        self._config = config
+        self._timeout = config.shutdown_timeout
+        self._context = HypercornContext()
+        self._installed = False
+        self._shutting_down = False
+
+    async def __call__(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
+        """Serve one ASGI scope of `app`."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._lifespan(app, scope, receive, send)
+            return
+        self._context.look(send, self)
+        if not self._installed:
+            self._install("")
+        if kind == "websocket":
+            await self._websocket(app, scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is leaving."""
+        return self.drainer.draining
+
+    # What the ways of shutdown.py call.
+
+    def leave(self, reason: str) -> asyncio.Task[None]:
+        """Begin the drain, or return the one that runs."""
+        task = self.drainer.start(self._timeout, reason)
+        self.trigger.fire()
+        return task
+
+    def skip(self) -> None:
+        """End the drain now."""
+        self.drainer.skip()
+
+    def leaving(self) -> bool:
+        """Whether the server itself has begun to shut down, or will without being told."""
+        return self._shutting_down or self.trigger.used or self._context.terminated
+
+    # Scopes.
+
+    async def _websocket(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
+        socket = Socket(scope, receive, send, refusing=lambda: self.draining)
+        if not self._origin_allowed(scope):
+            logger.info("a socket for %s was refused: its Origin is not allowed", scope.get("path"))
+            await socket.refuse(403, [])
+            return
+        if self.draining:
+            await socket.refuse(503, [(b"retry-after", b"1")])
+            return
+        self.registry.add(socket)
+        try:
+            await app({**scope, SCOPE_KEY: socket}, socket.receive, socket.send)
+        finally:
+            socket.end()
+            if socket.feed is not None:
+                socket.feed.gone()
+            self.registry.remove(socket)
+
+    def _origin_allowed(self, scope: Scope) -> bool:
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        scheme = "https" if scope.get("scheme") == "wss" else "http"
+        return origin_allowed(
+            headers.get(b"origin"), headers.get(b"host"), scheme, self._config.allowed_origins
+        )
+
+    async def _lifespan(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
+        async def receiving() -> Any:
+            event = await receive()
+            if event["type"] == "lifespan.shutdown":
+                self._shutting_down = True
+                if not self.draining and self.registry.views():
+                    logger.warning(
+                        "this server did not let its shutdown be noticed: views are drained only now, which is "
+                        "too late for most; pass shutdown_trigger, or await drain() before it"
+                    )
+                await self.leave("lifespan shutdown")
+            return event
+
+        async def sending(event: Any) -> None:
+            if event["type"] == "lifespan.startup.complete":
+                self._install(server_name(send), server_limit(send))
+            await send(event)
+
+        try:
+            await app(scope, receiving, sending)
+        finally:
+            self._shutting_down = True
+            self._context.stop()
+            SignalChain.leave(self)
+
+    def _install(self, server: str, limit: tuple[float, str] | None = None) -> None:
+        """Install the ways that fit this server, and say which they are."""
+        self._installed = True
+        ways = [HypercornContext.name] if server == "hypercorn" else []
+        if SignalChain.listen(self):
+            ways.append(SignalChain.name)
+        if self.trigger.used:
+            ways.append(ShutdownTrigger.name)
+        known = f" under {server}" if server else ""
+        logger.info(
+            "shutdown%s is noticed by %s; drain within %.1f s",
+            known,
+            " and ".join(ways) or "nothing but lifespan (await drain() yourself)",
+            self._timeout,
+        )
+        if limit is not None and limit[0] < self._config.shutdown_timeout:
+            self._timeout = max(0.2, limit[0] - _MARGIN)
+            logger.warning(
+                "%s is %.1f s, shorter than STASH_SHUTDOWN_TIMEOUT (%.1f s): views are drained within %.2f s; raise it",
+                limit[1],
+                limit[0],
+                self._config.shutdown_timeout,
+                self._timeout,
+            )

@@ -1,0 +1,54 @@
+"""The live sockets of one application, and what has become of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+
+from .socket import Socket
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """The live sockets, with a way to wait until the views among them are gone.
+
+    Attributes:
+        counts: how many views were mounted `fresh`, `restored`, `rejected` or `plain`, and how many
+            ended a drain `synced`, `timed-out`, `gone` or `finished`, since the process started.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._sockets: dict[Socket, None] = {}
+        self._changed: asyncio.Event | None = None
+
+    def __iter__(self) -> Iterator[Socket]:
+        return iter(list(self._sockets))
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def add(self, socket: Socket) -> None:
+        """A socket came."""
+        self._sockets[socket] = None
+
+    def remove(self, socket: Socket) -> None:
+        """A socket is gone."""
+        self._sockets.pop(socket, None)
+        if self._changed is not None:
+            self._changed.set()
+
+    def views(self) -> list[Socket]:
+        """Return the sockets whose views can be handed back."""
+        return [socket for socket in self._sockets if socket.feed is not None and socket.feed.live]
+
+    async def change(self, within: float) -> None:
+        """Wait until a socket has gone, for `within` seconds at most."""
+        self._changed = asyncio.Event()
+        try:
+            async with asyncio.timeout(within):
+                await self._changed.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,226 @@
+"""The ways to notice that the server is leaving, one class each.
+
+No ASGI server tells an application so while its sockets are open: `lifespan.shutdown` comes when they are gone. So this
+module looks by itself. It is the one place that reads a server's internals: defensively, with `getattr`, and with tests on
+the real servers that fail when a release changes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Protocol
+
+__all__ = ["HypercornContext", "Listener", "ShutdownTrigger", "SignalChain", "server_limit", "server_name"]
+
+logger = logging.getLogger("quart_stash")
+
+_ABSORB = 0.5  # seconds that a server has to begin its own shutdown, before a default signal action is let through
+
+
+class Listener(Protocol):
+    """What wants to know that the server is leaving: one application's gateway."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def leave(self, reason: str) -> asyncio.Task[None]:
+        """Begin the drain, or return the one that runs."""
+
+    def skip(self) -> None:
+        """End the drain now."""
+
+    def leaving(self) -> bool:
+        """Whether the server itself has begun to shut down, or will without being told."""
+
+
+class HypercornContext:
+    """Hypercorn's worker context, an event of which is set at the very start of its shutdown.
+
+    A worker of the `hypercorn` command gets no signal: it polls an event of its parent. What a connection is handed as `send` is a bound
+    method of an object that knows the worker's context.
+    """
+
+    name = "Hypercorn's worker context"
+
+    def __init__(self) -> None:
+        self._event: Any = None
+        self._task: asyncio.Task[None] | None = None
+
+    def look(self, send: Any, listener: Listener) -> None:
+        """Find the context behind a connection's `send`, once, and wait for its event."""
+        if self._event is not None:
+            return
+        event = getattr(getattr(getattr(send, "__self__", None), "context", None), "terminated", None)
+        if callable(getattr(event, "wait", None)) and callable(getattr(event, "is_set", None)):
+            self._event = event
+            self._task = asyncio.get_running_loop().create_task(self._wait(listener))
+
+    @property
+    def terminated(self) -> bool:
+        """Whether Hypercorn has begun to shut down."""
+        return self._event is not None and bool(self._event.is_set())
+
+    async def _wait(self, listener: Listener) -> None:
+        await self._event.wait()
+        await asyncio.shield(listener.leave(self.name))
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+
+class ShutdownTrigger:
+    """An awaitable for servers that take one, such as `hypercorn.asyncio.serve(…, shutdown_trigger=…)`.
+
+    It returns as soon as a signal is noticed: the server then closes its listener, so that
+    reconnecting clients reach another process.
+    """
+
+    name = "shutdown_trigger"
+
+    def __init__(self) -> None:
+        self.used = False
+        self._event: asyncio.Event | None = None
+
+    async def __call__(self) -> None:
+        """Wait until the server should shut down."""
+        self.used = True
+        self._event = asyncio.Event()
+        await self._event.wait()
+
+    def fire(self) -> None:
+        """Let the server shut down."""
+        if self._event is not None:
+            self._event.set()
+
+
+class SignalChain:
+    """A handler for SIGTERM and SIGINT that keeps the earlier one, and calls it after the drain.
+
+    There is one per process, as there is one handler per signal, and it may serve several applications.
+    - The loop's own handler (`loop.add_signal_handler`) runs besides, through the wake-up descriptor: here we only notice.
+    - A plain function, such as Uvicorn's, is called when every drain has ended: the server begins to shut down then.
+    - The default action of a Hypercorn worker is absorbed while the worker leaves by itself; else it is let through.
+    """
+
+    name = "a chained SIGTERM handler"
+    _shared: SignalChain | None = None
+
+    def __init__(self) -> None:
+        self._previous: dict[int, Any] = {}
+        self._listeners: list[Listener] = []
+        self._seen: Counter[int] = Counter()
+
+    @classmethod
+    def listen(cls, listener: Listener) -> bool:
+        """Add a listener, and install the handler if need be. Returns whether signals can be noticed."""
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        chain = cls._shared = cls._shared or cls()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            current = signal.getsignal(signum)
+            if current is signal.SIG_IGN or current is None or current == chain._handle:
+                continue
+            chain._previous[signum] = current
+            signal.signal(signum, chain._handle)
+        if listener not in chain._listeners:
+            chain._listeners.append(listener)
+        return signal.getsignal(signal.SIGTERM) == chain._handle
+
+    @classmethod
+    def leave(cls, listener: Listener) -> None:
+        """Remove a listener; with the last one go the handlers, but for those that a worker's parent would kill it without."""
+        chain = cls._shared
+        if chain is None or listener not in chain._listeners:
+            return
+        chain._listeners.remove(listener)
+        if chain._listeners or threading.current_thread() is not threading.main_thread():
+            return
+        for signum, previous in list(chain._previous.items()):
+            if signal.getsignal(signum) == chain._handle and not (previous is signal.SIG_DFL and listener.leaving()):
+                signal.signal(signum, previous)
+                del chain._previous[signum]
+        chain._seen.clear()
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        self._seen[signum] += 1
+        listeners = [listener for listener in self._listeners if not listener.loop.is_closed()]
+        if not listeners:
+            previous = self._previous.get(signum)
+            if callable(previous):
+                previous(signum, frame)
+            return
+        listeners[0].loop.call_soon_threadsafe(self._noticed, signum, listeners)
+
+    def _noticed(self, signum: int, listeners: list[Listener]) -> None:
+        again = self._seen[signum] > 1
+        drains = [listener.leave(signal.Signals(signum).name) for listener in listeners]
+        if again and signum == signal.SIGINT:
+            for listener in listeners:
+                listener.skip()
+        loop = listeners[0].loop
+        task = loop.create_task(self._pass_on_after(drains, signum, listeners))
+        drains[0].add_done_callback(lambda _: task)  # keeps it from being collected
+
+    async def _pass_on_after(
+        self, drains: list[asyncio.Task[None]], signum: int, listeners: list[Listener]
+    ) -> None:
+        await asyncio.wait(drains)
+        previous = self._previous.get(signum)
+        if callable(previous):
+            if not _of_a_loop(previous):
+                previous(signum, None)
+            return
+        end = asyncio.get_running_loop().time() + _ABSORB
+        while not any(listener.leaving() for listener in listeners):
+            if asyncio.get_running_loop().time() >= end:
+                signal.signal(signum, signal.SIG_DFL)
+                os.kill(os.getpid(), signum)
+                return
+            await asyncio.sleep(0.02)
+
+
+def _of_a_loop(handler: Any) -> bool:
+    """Whether an event loop installed this handler; it runs its callbacks by itself."""
+    owner = getattr(handler, "__self__", None)
+    module = getattr(handler, "__module__", None) or type(owner).__module__
+    return isinstance(owner, asyncio.AbstractEventLoop) or module.startswith("asyncio.unix_events")
+
+
+def server_name(send: Any) -> str:
+    """Name the ASGI server from what it hands over as `send`; empty if it can't be told."""
+    owner = getattr(send, "__self__", send)
+    return (getattr(owner, "__module__", None) or type(owner).__module__ or "").partition(".")[0]
+
+
+def server_limit(lifespan_send: Any) -> tuple[float, str] | None:
+    """Return the seconds after which the server cuts its connections, and the setting's name, if that can be told.
+
+    Args:
+        lifespan_send: the `send` of the lifespan scope.
+    """
+    with contextlib.suppress(Exception):
+        config = getattr(getattr(lifespan_send, "__self__", None), "config", None)
+        graceful = getattr(config, "graceful_timeout", None)
+        if server_name(lifespan_send) == "hypercorn" and graceful is not None:
+            return None if _waits_for_connections() else (float(graceful), "Hypercorn's graceful_timeout")
+        worker = getattr(getattr(config, "callback_notify", None), "__self__", None)
+        graceful = getattr(getattr(worker, "cfg", None), "graceful_timeout", None)
+        if graceful is not None:
+            return float(graceful), "gunicorn's graceful_timeout"
+    return None
+
+
+def _waits_for_connections() -> bool:
+    """Whether `Server.wait_closed()` waits for the connections (CPython 3.12.1): Hypercorn's limit begins after that."""
+    loop = asyncio.get_running_loop()
+    return sys.version_info >= (3, 12, 1) and type(loop).__module__.startswith("asyncio")

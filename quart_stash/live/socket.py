@@ -1,0 +1,160 @@
+"""One WebSocket of the server, view or not: the middleware owns its `receive` and `send`.
+
+Owning them is what lets the process leave. A framework keeps a connection's task until it hears `websocket.disconnect`;
+a peer that is stopped never makes the server say it. So the socket says it itself, once it has been closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+__all__ = ["CLOSE_GRACE", "SCOPE_KEY", "ASGIReceive", "ASGISend", "Feed", "Scope", "Socket"]
+
+Scope = MutableMapping[str, Any]
+ASGIReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+ASGISend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SCOPE_KEY = "quart_stash"
+"""Where the middleware leaves the `Socket` in the ASGI scope."""
+
+CLOSE_GRACE = 1.0
+"""Seconds that a peer has to answer a close frame, before the application is told that it is gone."""
+
+logger = logging.getLogger("quart_stash")
+
+
+class Feed(Protocol):
+    """What takes over a socket's incoming frames: a view's session."""
+
+    @property
+    def live(self) -> bool:
+        """Whether a view is mounted that can be handed back."""
+
+    async def feed(self, data: str | bytes) -> None:
+        """Take one frame."""
+
+    def gone(self) -> None:
+        """The connection is over."""
+
+    async def drain(self, drain: str, deadline: int, delay: int) -> None:
+        """The server is leaving: begin the handshake."""
+
+    async def expire(self) -> None:
+        """The time for the drain is up."""
+
+    def force(self) -> bool:
+        """End a handler that ignores its cancellation."""
+
+
+class Socket:
+    """One WebSocket between the server and the application.
+
+    Attributes:
+        scope: the ASGI scope.
+        feed: takes the frames of a view; `None` for a socket that is none, whose events the application gets.
+        accepted: whether the handshake was accepted.
+        closed: whether this side has closed it, or it is gone.
+        stuck: whether the close frame could not be written: the peer has stopped reading.
+    """
+
+    def __init__(self, scope: Scope, receive: ASGIReceive, send: ASGISend, *, refusing: Callable[[], bool]) -> None:
+        self.scope = scope
+        self.feed: Feed | None = None
+        self.accepted = False
+        self.closed = False
+        self.stuck = False
+        self._receive = receive
+        self._send = send
+        self._refusing = refusing
+        self._over = False
+        self._interrupt: asyncio.Timeout | None = None
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """Return the next event for the application; the frames of a view are fed to its session instead."""
+        try:
+            async with asyncio.timeout(None) as self._interrupt:
+                while not self._over:
+                    event = await self._receive()
+                    kind = event["type"]
+                    if kind == "websocket.disconnect":
+                        self._gone()
+                        return event
+                    if self.feed is None or kind != "websocket.receive":
+                        return event
+                    text = event.get("text")
+                    await self.feed.feed(text if text is not None else event.get("bytes") or b"")
+        except TimeoutError:
+            if not self._over:
+                raise
+        finally:
+            self._interrupt = None
+        self._gone()
+        return {"type": "websocket.disconnect", "code": 1012, "reason": "service restart"}
+
+    async def send(self, event: MutableMapping[str, Any]) -> None:
+        """Pass on an event of the application, unless this side has already closed the socket."""
+        kind = event["type"]
+        if kind == "websocket.accept":
+            if self._refusing():
+                await self.refuse(503, [(b"retry-after", b"1")])
+                return
+            self.accepted = True
+        if self.closed:
+            return
+        if kind == "websocket.close":
+            self._close_after_grace()
+        await self._send(event)
+
+    async def send_frame(self, data: str | bytes) -> None:
+        """Send one frame, unless the socket is closed."""
+        if not self.closed:
+            text = data if isinstance(data, str) else None
+            await self._send(
+                {"type": "websocket.send", "text": text, "bytes": None if text is not None else data}
+            )
+
+    async def refuse(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Answer the handshake with an HTTP status, or plainly where the server can't, and end the application's part."""
+        if self.closed:
+            return
+        self.closed = True
+        if "websocket.http.response" in (self.scope.get("extensions") or {}):
+            headers = [*headers, (b"content-length", b"0")]
+            await self._send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "websocket.http.response.body", "body": b"", "more_body": False})
+        else:
+            await self._send({"type": "websocket.close", "code": 1013, "reason": ""})
+        self.end()
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Close with this code. Never waits longer than the grace for a peer that does not read."""
+        if self.closed:
+            return
+        self._close_after_grace()
+        try:
+            async with asyncio.timeout(CLOSE_GRACE):
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except TimeoutError:
+            self.stuck = True
+            self.end()
+        except OSError:
+            self.end()
+
+    def end(self) -> None:
+        """Tell the application that the connection is over, now."""
+        self.closed = self._over = True
+        if self._interrupt is not None and not self._interrupt.expired():
+            self._interrupt.reschedule(asyncio.get_running_loop().time())
+
+    def _close_after_grace(self) -> None:
+        self.closed = True
+        if not self._over:
+            asyncio.get_running_loop().call_later(CLOSE_GRACE, self.end)
+
+    def _gone(self) -> None:
+        self.closed = self._over = True
+        if self.feed is not None:
+            self.feed.gone()

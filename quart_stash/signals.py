@@ -1,0 +1,34 @@
+"""The signals of quart_stash (blinker). The sender is the application."""
+
+from __future__ import annotations
+
+from blinker import Namespace
+
+__all__ = [
+    "drain_finished",
+    "drain_started",
+    "token_rejected",
+    "view_drained",
+    "view_mounted",
+    "view_restored",
+]
+
+_signals = Namespace()
+
+view_mounted = _signals.signal("view-mounted")
+"""A view is mounted, fresh or not. Sent with `view` (its name), `id` and `status`."""
+
+view_restored = _signals.signal("view-restored")
+"""A view was restored from a token. Sent with `view`, `id` and `received` (messages that the token covers)."""
+
+token_rejected = _signals.signal("token-rejected")
+"""A token was not accepted, and its view mounted fresh. Sent with `view`, `reason` and `error`, a `TokenError`."""
+
+drain_started = _signals.signal("drain-started")
+"""The server is leaving. Sent with `views` (how many) and `timeout` (seconds)."""
+
+view_drained = _signals.signal("view-drained")
+"""A view has ended in a drain. Sent with `view`, `id` and `outcome`: `synced`, `timed-out`, `gone`, `finished`."""
+
+drain_finished = _signals.signal("drain-finished")
+"""The drain is over. Sent with `outcomes` (how many of each) and `seconds`."""

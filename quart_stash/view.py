@@ -1,0 +1,226 @@
+"""View and Message: what a handler holds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+from werkzeug.datastructures import MultiDict
+
+from .core import frames
+from .core.connection import Message as Incoming
+from .errors import ConfigurationError
+from .live.session import Session
+
+__all__ = ["Message", "Mounting", "View"]
+
+S = TypeVar("S")
+
+Status = Literal["fresh", "restored", "rejected", "plain"]
+Area = Literal["tab", "browser"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the client.
+
+    Attributes:
+        data: the payload, as it was sent: text or bytes.
+        number: 1, 2, 3 … over the whole life of the view, across connections. As a fence it keeps out a stopped
+            process that wakes up late: `UPDATE … WHERE last < :number`.
+        key: `view.id:number`, the idempotency key for effects outside the state.
+        replayed: whether the client sent it again after a reconnect: an earlier process may have handled it.
+    """
+
+    data: str | bytes = field(repr=False)
+    number: int
+    key: str
+    replayed: bool
+
+    def json(self) -> Any:
+        """Return the payload, parsed as JSON.
+
+        Raises:
+            ValueError: it is not JSON.
+        """
+        return msgspec.json.decode(self.data)
+
+
+@dataclass(frozen=True)
+class Mounting:
+    """How a view was mounted.
+
+    Attributes:
+        id: stable for the life of the view, across processes.
+        status: `fresh`, `restored` from a token, `rejected` (there was a token, but it was not accepted), or
+            `plain` (the client does not speak the protocol).
+        reason: why a token was rejected.
+        params: the connect params, plain JSON, **untrusted**.
+        invalid: which client-settable params were refused, and why.
+        forms: the stashed forms, by name, **untrusted**.
+        page: the signed page params.
+        identity: who the connection belongs to.
+    """
+
+    id: str
+    status: Status
+    reason: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    invalid: Mapping[str, str] = field(default_factory=dict)
+    forms: Mapping[str, MultiDict[str, str]] = field(default_factory=dict, repr=False)
+    page: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    identity: str | None = field(default=None, repr=False)
+
+
+class View(Generic[S]):
+    """A mounted view: the typed state, how it was mounted, and the way to the client.
+
+    Asking for the next message is the commit point: the state as it is then is what a restart restores. When the view has been
+    handed back in a drain, the handler is cancelled there, as Quart cancels it when a client disconnects. Returning
+    means that the view is finished, and the client forgets it.
+    """
+
+    def __init__(self, session: Session, mounting: Mounting) -> None:
+        self._session = session
+        self._mounting = mounting
+
+    def __repr__(self) -> str:
+        return f"<View {self.id} {self.status}>"
+
+    @property
+    def state(self) -> S:
+        """The state; change it in place, or assign a new one."""
+        state: S = self._session.state
+        return state
+
+    @state.setter
+    def state(self, state: S) -> None:
+        self._session.state = state
+
+    @property
+    def id(self) -> str:
+        """Stable for the life of the view, across processes."""
+        return self._mounting.id
+
+    @property
+    def status(self) -> Status:
+        """`fresh`, `restored`, `rejected` or `plain`."""
+        return self._mounting.status
+
+    @property
+    def reason(self) -> str | None:
+        """Why a token was rejected."""
+        return self._mounting.reason
+
+    @property
+    def restored(self) -> bool:
+        """Whether the state comes from a token."""
+        return self.status == "restored"
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The connect params, plain JSON, **untrusted**."""
+        return self._mounting.params
+
+    @property
+    def invalid(self) -> Mapping[str, str]:
+        """Which client-settable params were refused, and why."""
+        return self._mounting.invalid
+
+    @property
+    def forms(self) -> Mapping[str, MultiDict[str, str]]:
+        """The stashed forms by name, **untrusted**, ready for WTForms (`formdata=view.forms["profile"]`)."""
+        return self._mounting.forms
+
+    @property
+    def page(self) -> Mapping[str, Any]:
+        """The values that the page signed with `sign_page`."""
+        return self._mounting.page
+
+    @property
+    def identity(self) -> str | None:
+        """Who the connection belongs to."""
+        return self._mounting.identity
+
+    @property
+    def draining(self) -> bool:
+        """Whether the view is being handed back, for handlers that poll."""
+        return self._session.machine.draining
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        while True:
+            yield await self.receive()
+
+    async def receive(self) -> Message:
+        """Commit, and return the next message."""
+        return self._message(await self._session.receive())
+
+    async def receive_json(self) -> Any:
+        """Commit, and return the next message parsed as JSON."""
+        return (await self.receive()).json()
+
+    async def send(self, data: str | bytes) -> None:
+        """Send to the client. While no message is in hand this is a commit point."""
+        await self._session.send(data)
+
+    async def send_json(self, value: Any) -> None:
+        """Send a value as JSON text."""
+        await self.send(msgspec.json.encode(value).decode())
+
+    async def commit(self) -> None:
+        """Commit in the middle of a long handler: the message in hand counts as received, and is not replayed."""
+        await self._session.commit()
+
+    async def keep(self, key: str, value: Any, *, max_age: int, area: Area = "tab") -> None:
+        """Let the browser keep a secret, encrypted; the server keeps nothing.
+
+        Returns once the browser has confirmed, so that using the secret is safe from then on. The pattern: restore or
+        create, keep, then use. A plain client keeps nothing.
+
+        Args:
+            key: its name, up to 128 characters.
+            value: whatever MessagePack can hold.
+            max_age: seconds after which it is not given back.
+            area: `tab` (gone with the tab) or `browser`.
+        """
+        _check_secret(key, area)
+        if max_age < 1:
+            raise ConfigurationError("max_age is a number of seconds, 1 or more")
+        await self._session.keep(key, msgspec.msgpack.encode(value), max_age=max_age, area=area)
+
+    async def restore(self, key: str, *, area: Area = "tab") -> Any:
+        """Return what `keep` was given under `key`, or `None` if the browser has nothing acceptable there."""
+        _check_secret(key, area)
+        kept = await self._session.restore(key, area=area)
+        return None if kept is None else msgspec.msgpack.decode(kept)
+
+    async def forget(self, key: str, *, area: Area = "tab") -> None:
+        """Let the browser drop what it keeps under `key`. Returns once it has confirmed."""
+        _check_secret(key, area)
+        await self._session.forget(key, area=area)
+
+    async def clear_form(self, name: str) -> None:
+        """A stashed form has been dealt with: the browser drops what it keeps of it."""
+        await self._session.say(frames.Clear(name))
+
+    async def reflect(self, **params: str | int | None) -> None:
+        """Put simple state into the query string of the page's URL; `None` takes a name out."""
+        values = {name: None if value is None else str(value) for name, value in params.items()}
+        await self._session.say(frames.Url(values))
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection. With 1000 the view is finished, and the client forgets it."""
+        await self._session.close(code, reason)
+
+    def _message(self, incoming: Incoming) -> Message:
+        key = f"{self._mounting.id}:{incoming.number}"
+        return Message(incoming.data, incoming.number, key, incoming.replayed)
+
+
+def _check_secret(key: str, area: str) -> None:
+    if not 1 <= len(key) <= 128:
+        raise ConfigurationError("the name of a secret has 1 to 128 characters")
+    if area not in ("tab", "browser"):
+        raise ConfigurationError('area is "tab" or "browser"')
