@@ -19,7 +19,8 @@ import { Outbox } from "./outbox.js";
 /**
  * What happens on this side. `open`: a connection is open, and may be mounted when its time has come. `connect`: mount
  * it. `hooks`: the page's drain hooks have settled. `deadline`: the time for the drain is up. `answer`: a named secret has
- * been dealt with. `end`: a connection has ended. `park`: the page goes away, maybe for good. `quit`: it closes the socket.
+ * been dealt with. `end`: a connection has ended. `park`: the page goes away, maybe for good. `fork`: another tab owns what
+ * this one was loaded with. `quit`: the page closes the socket.
  *
  * @typedef {{ do: "open", conn: number }
  *   | ({ do: "connect" } & Connect)
@@ -27,7 +28,7 @@ import { Outbox } from "./outbox.js";
  *   | { do: "hooks" | "deadline", conn?: number }
  *   | { do: "answer", conn: number, frame: UpFrame }
  *   | { do: "end", conn: number, code: number, reason?: string, now?: number }
- *   | { do: "ping" } | { do: "park" }
+ *   | { do: "ping" | "park" | "fork" }
  *   | { do: "quit", code?: number, reason?: string }} Stimulus
  */
 /**
@@ -71,7 +72,9 @@ export class Machine {
   #next = null;
   /** @type {string | null} */
   #token;
-  #fork;
+  #fork = false;
+  /** Number of the newest message that a copy of this tab may hold too. */
+  #copied;
   /** Number of the newest message on the wire of `conn`. */
   #wired = 0;
   /** Milliseconds that the last drain asked to wait after a refusal. */
@@ -79,11 +82,11 @@ export class Machine {
   /** When the first process could not judge the token. @type {number | null} */
   #deferred = null;
 
-  /** @param {{ snapshot?: Snapshot | null, fork?: boolean }} [stored] */
-  constructor({ snapshot = null, fork = false } = {}) {
+  /** @param {Snapshot | null} [snapshot] what the slot held */
+  constructor(snapshot) {
     this.#token = snapshot?.token ?? null;
-    this.#fork = fork && this.#token !== null;
-    this.outbox = new Outbox(snapshot?.received, fork ? [] : snapshot?.outbox);
+    this.outbox = new Outbox(snapshot?.received, snapshot?.outbox);
+    this.#copied = this.outbox.sent;
   }
 
   /**
@@ -323,12 +326,21 @@ export class Machine {
   static park(my, _, effects) {
     my.#close(undefined, "", effects);
     my.#wired = my.outbox.received;
+    my.#copied = my.outbox.sent;
+    effects.push({ do: "store" });
+  }
+
+  /** @type {Action} */
+  static fork(my, _, effects) {
+    my.outbox.drop(my.#copied);
+    my.#fork = my.#token !== null;
     effects.push({ do: "store" });
   }
 
   /** @type {Action} */
   static quit(my, { code, reason = "" }, effects) {
     my.#close(code, reason, effects);
+    effects.push({ do: "over", code: code ?? 1005, reason });
   }
 
   /** @type {Action} */
@@ -454,6 +466,7 @@ export const TABLE = {
     open: [Machine.offer, "waiting"],
     lapse: [Machine.lapse, "waiting"],
     connect: [Machine.mount, "mounting"],
+    fork: [Machine.fork, "waiting"],
   },
   // `mount` is sent, its answer is on the way.
   mounting: {

@@ -55,6 +55,16 @@ export class Outbox {
   }
 
   /**
+   * Drop messages that are somebody else's to send; those after them move up.
+   *
+   * @param {number} number the newest of them
+   */
+  drop(number) {
+    this.#entries.splice(0, Math.max(0, number - this.received));
+    this.#entries.forEach((entry, index) => (entry.number = this.received + index + 1));
+  }
+
+  /**
    * Empty the outbox of a message and keep its number.
    *
    * @param {number} number

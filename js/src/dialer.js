@@ -1,0 +1,185 @@
+/** Opens real sockets and minds them, each under a number; one attempt at a time. */
+
+import { SUBPROTOCOL } from "./frames.js";
+
+/**
+ * @typedef {object} Handlers
+ * @property {(conn: number) => void} open
+ * @property {(conn: number, data: string | ArrayBuffer) => void} frame
+ * @property {(conn: number, code: number, reason: string) => void} end not said of a connection that was closed from here
+ */
+
+/** Milliseconds that a server has to close a connection that it handed over, or to answer a close. */
+const LINGER = 2_000;
+
+export class Dialer {
+  #count = 0;
+  /** @type {Map<number, WebSocket>} */
+  #sockets = new Map();
+  /** @type {number | null} */
+  #attempt = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #stopped = false;
+
+  /**
+   * @param {string} url
+   * @param {Handlers} handlers
+   * @param {{ backoff: import("./backoff.js").Backoff, WebSocket?: typeof WebSocket, timeout?: number }} options
+   */
+  constructor(url, handlers, { backoff, WebSocket: Socket, timeout = 4_000 }) {
+    this.url = url;
+    this.handlers = handlers;
+    this.backoff = backoff;
+    this.Socket = Socket;
+    this.timeout = timeout;
+  }
+
+  /**
+   * See that a connection opens. Does nothing if one is on its way.
+   *
+   * @param {number | null} wait `null`: at once; else after a failure, with full jitter after so many milliseconds
+   */
+  dial(wait) {
+    if (this.#stopped || this.#attempt !== null) return;
+    if (wait === null) return this.hurry(true);
+    this.#timer ??= setTimeout(() => this.#connect(), this.backoff.next(wait));
+  }
+
+  /**
+   * Try now what was to be tried later.
+   *
+   * @param {boolean} [anyway] also if nothing was to be tried
+   */
+  hurry(anyway = false) {
+    if (this.#stopped || this.#attempt !== null || !(anyway || this.#timer)) return;
+    this.#connect();
+  }
+
+  /**
+   * @param {number} conn
+   * @param {string | Uint8Array<ArrayBuffer>} data
+   */
+  send(conn, data) {
+    const socket = this.#sockets.get(conn);
+    // A socket that is closing says so by its close event; the message is in the outbox.
+    if (socket?.readyState === 1) socket.send(data);
+  }
+
+  /** @param {number | null} conn */
+  get(conn) {
+    return conn === null ? undefined : this.#sockets.get(conn);
+  }
+
+  /**
+   * Close a connection, and hear no more of it.
+   *
+   * @param {number} conn
+   * @param {number} [code]
+   * @param {string} [reason]
+   * @returns {Promise<void>} when it has ended, or has had the time to
+   */
+  close(conn, code, reason) {
+    const socket = this.#forget(conn);
+    if (!socket) return Promise.resolve();
+    return new Promise((ended) => {
+      const timer = setTimeout(ended, LINGER);
+      socket.addEventListener("close", () => (clearTimeout(timer), ended()));
+      // An empty reason may only stand beside a code.
+      if (code === undefined) socket.close();
+      else socket.close(code, reason);
+    });
+  }
+
+  /**
+   * Leave it to the server to close a connection, for a while.
+   *
+   * @param {number} conn
+   */
+  retire(conn) {
+    const socket = this.#forget(conn);
+    if (!socket || socket.readyState === 3) return;
+    const timer = setTimeout(() => socket.close(), LINGER);
+    socket.addEventListener("close", () => clearTimeout(timer));
+  }
+
+  /** Give up a connection that has gone silent: it has ended, whatever the browser believes. @param {number} conn */
+  abandon(conn) {
+    const socket = this.#forget(conn);
+    if (!socket) return;
+    socket.close();
+    this.handlers.end(conn, 4000, "silence");
+  }
+
+  /** Start no more attempts. */
+  stop() {
+    this.#stopped = true;
+    this.#clear();
+    if (this.#attempt !== null) this.close(this.#attempt);
+    this.#attempt = null;
+  }
+
+  start() {
+    this.#stopped = false;
+  }
+
+  #clear() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** @param {number} conn */
+  #forget(conn) {
+    const socket = this.#sockets.get(conn);
+    this.#sockets.delete(conn);
+    if (this.#attempt === conn) this.#attempt = null;
+    return socket;
+  }
+
+  #connect() {
+    this.#clear();
+    const conn = (this.#count += 1);
+    this.#attempt = conn;
+    const { handlers } = this;
+    /** @type {(code: number, reason: string) => void} */
+    const end = (code, reason) => {
+      clearTimeout(timer);
+      // Nothing is said of a socket that was closed from here.
+      if (this.#attempt === conn || this.#sockets.has(conn)) {
+        this.#forget(conn);
+        handlers.end(conn, code, reason);
+      }
+    };
+    // A socket may hang in a listen backlog for minutes.
+    const timer = setTimeout(() => {
+      socket?.close();
+      end(1006, "");
+    }, this.timeout);
+    /** @type {WebSocket | undefined} */
+    let socket;
+    try {
+      socket = this.#socket();
+    } catch {
+      // Blocked by a policy of the page, maybe for now.
+      end(1006, "");
+      return;
+    }
+    const made = socket;
+    this.#sockets.set(conn, made);
+    made.onopen = () => {
+      clearTimeout(timer);
+      if (!this.#sockets.has(conn)) return;
+      this.#attempt = null;
+      if (made.protocol === SUBPROTOCOL) handlers.open(conn);
+      else made.close();
+    };
+    made.onmessage = ({ data }) => this.#sockets.has(conn) && handlers.frame(conn, data);
+    made.onclose = ({ code, reason }) => end(code, reason);
+  }
+
+  #socket() {
+    const socket = new (this.Socket ?? WebSocket)(this.url, SUBPROTOCOL);
+    socket.binaryType = "arraybuffer";
+    return socket;
+  }
+}

@@ -1,0 +1,88 @@
+/** What browsers do to a page: hide it, freeze it, keep it for later, bring it back, copy its tab. */
+
+/**
+ * @typedef {object} Hooks
+ * @property {() => void} [hide] the page goes away, maybe for good
+ * @property {() => void} [show] it is back from the back/forward cache
+ * @property {() => void} [hidden] the tab is in the background; nothing may run after this
+ * @property {() => void} [visible] the tab is in the foreground, or thawed
+ * @property {() => void} [online] the network is back
+ */
+
+/**
+ * @param {Hooks} hooks
+ * @returns {() => void} stops watching
+ */
+export function watch(hooks) {
+  const stop = new AbortController();
+  const target = /** @type {{ addEventListener?: Window["addEventListener"], document?: Document }} */ (globalThis);
+  const { document } = target;
+  if (!document || !target.addEventListener) return () => {};
+  const { signal } = stop;
+  const seen = () => hooks.visible?.();
+  target.addEventListener("pagehide", () => hooks.hide?.(), { signal });
+  target.addEventListener("pageshow", (event) => event.persisted && hooks.show?.(), { signal });
+  target.addEventListener("online", () => hooks.online?.(), { signal });
+  document.addEventListener("resume", seen, { signal });
+  document.addEventListener(
+    "visibilitychange",
+    () => (document.visibilityState === "hidden" ? hooks.hidden?.() : seen()),
+    { signal },
+  );
+  return () => stop.abort();
+}
+
+/**
+ * Claim a name among all pages of this origin.
+ *
+ * A duplicated tab has a copy of everything, its name too; but only one page holds the claim. A page that is being loaded
+ * anew may find the claim of its predecessor still held for a moment, so the answer takes up to `patience`.
+ *
+ * @param {string} name
+ * @param {{ locks?: LockManager, Channel?: typeof BroadcastChannel, patience?: number }} [how]
+ * @returns {Promise<(() => void) | null>} gives the claim up; `null` if another page holds it
+ */
+export function claim(name, { locks, Channel, patience = 500 } = {}) {
+  if (locks) return lock(locks, name, patience);
+  return Channel ? hail(new Channel("quart-stash"), name, patience) : Promise.resolve(() => {});
+}
+
+/** @type {(locks: LockManager, name: string, patience: number) => Promise<(() => void) | null>} */
+function lock(locks, name, patience) {
+  return new Promise((settle) => {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), patience);
+    const held = () => /** @type {Promise<void>} */ (new Promise((release) => {
+      clearTimeout(timer);
+      settle(() => release());
+    }));
+    locks.request(name, { signal: abort.signal }, held).catch(() => settle(null));
+  });
+}
+
+/**
+ * Where there are no locks (plain HTTP): ask around, and answer those who ask later.
+ *
+ * @type {(channel: BroadcastChannel, name: string, patience: number) => Promise<(() => void) | null>}
+ */
+function hail(channel, name, patience) {
+  const rank = Math.random();
+  return new Promise((settle) => {
+    let held = false;
+    const timer = setTimeout(() => {
+      held = true;
+      settle(() => channel.close());
+    }, patience / 2);
+    channel.onmessage = ({ data }) => {
+      if (data?.name !== name) return;
+      // Of two that ask at the same time, one wins.
+      if (data.rank !== undefined && (held || data.rank > rank)) channel.postMessage({ name, held: true });
+      if (data.held && !held) {
+        clearTimeout(timer);
+        channel.close();
+        settle(null);
+      }
+    };
+    channel.postMessage({ name, rank });
+  });
+}

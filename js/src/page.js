@@ -1,0 +1,195 @@
+/** What all sockets of one page share: the server's words in its markup, storage, the claim on its tab, its forms. */
+
+import { claim, watch } from "./lifecycle.js";
+import { Area, Slot, granted } from "./storage.js";
+
+/** @typedef {import("./frames.js").Pairs} Pairs */
+/** @typedef {import("./frames.js").Limits} Limits */
+/** @typedef {import("./storage.js").StorageLike} StorageLike */
+/**
+ * @typedef {object} Forms stashed forms, as `forms/index.js` makes them
+ * @property {() => void} start
+ * @property {() => Pairs} pairs
+ * @property {() => void} restore
+ * @property {(name: string) => void} clear
+ * @property {() => void} flush
+ * @property {() => void} forget
+ * @property {() => void} stop
+ * @property {(type: "restored" | "conflict", listener: (event: any) => void, options?: { signal?: AbortSignal }) => void}
+ *   addEventListener
+ */
+/** @typedef {{ root: any, storage: import("./storage.js").Shelf, now: () => number }} FormsOptions */
+/** @typedef {(options: FormsOptions) => Forms} CreateForms */
+
+export class Page {
+  /** @type {Page | undefined} */
+  static #current;
+  /** @type {WeakMap<object, Forms>} */
+  #forms = new WeakMap();
+  /** @type {Set<string>} */
+  #names = new Set();
+  /** @type {(() => void) | null} */
+  #release = null;
+  #createForms;
+
+  /** @param {{ createForms?: CreateForms | null }} [options] */
+  constructor({ createForms = null } = {}) {
+    this.#createForms = createForms;
+    this.document = /** @type {{ document?: Document }} */ (globalThis).document;
+    const script = this.document?.querySelector("script[data-quart-stash]");
+    const { identity = "", build, limits } = script instanceof HTMLElement ? script.dataset : {};
+    this.build = build;
+    this.limits = parse(limits);
+    const options = { identity };
+    this.areas = { tab: new Area(granted("sessionStorage"), options), browser: new Area(granted("localStorage"), options) };
+    if (script) {
+      // What has ended still goes up once, from its own history entry: the server judges it, and says so.
+      this.areas.tab.sweep((key) => key.endsWith(`@${this.entry()}`));
+      this.areas.browser.sweep();
+      this.areas.tab.write("identity", identity);
+    }
+    /** Whether this page is the tab's only one, or a copy. Settled by then, `owner` says so at once. */
+    this.owner = /** @type {boolean | undefined} */ (undefined);
+    this.claimed = this.#claim();
+    watch({ hide: () => this.#hide(), show: () => this.#show() });
+  }
+
+  /** The page that this script runs in. */
+  static get current() {
+    return (Page.#current ??= new Page());
+  }
+
+  static set current(page) {
+    Page.#current = page;
+  }
+
+  /** @returns {string | undefined} the page params that the server signed into the markup */
+  get params() {
+    return this.document?.querySelector('meta[name="quart-stash-page"]')?.getAttribute("content") ?? undefined;
+  }
+
+  /** @returns {string} names the current history entry; it survives reloads, and a fresh visit has another one */
+  entry() {
+    const { navigation, history } = /** @type {any} */ (globalThis);
+    const key = navigation?.currentEntry?.key ?? history?.state?.[TAG];
+    if (key || !history) return key ?? "";
+    const { state } = history;
+    if (typeof state === "object") history.replaceState({ ...state, [TAG]: crypto.randomUUID?.() ?? random() }, "");
+    return history.state?.[TAG] ?? "";
+  }
+
+  /**
+   * Take a socket's name: the second socket of one name gets another one, the same after each reload.
+   *
+   * @param {string} name
+   * @returns {string}
+   */
+  take(name) {
+    let free = name;
+    for (let count = 2; this.#names.has(free); count += 1) free = `${name}#${count}`;
+    this.#names.add(free);
+    return free;
+  }
+
+  /** @param {string} name */
+  give(name) {
+    this.#names.delete(name);
+  }
+
+  /**
+   * @param {string} name the socket's
+   * @param {Area} [area]
+   */
+  slot(name, area = this.areas.tab) {
+    return new Slot(area, () => `view:${name}@${this.entry()}`);
+  }
+
+  /**
+   * @param {any} [root] where the forms are
+   * @returns {Forms | null} the forms in it, one object for all sockets
+   */
+  forms(root = this.document) {
+    if (!root || !this.#createForms) return null;
+    let forms = this.#forms.get(root);
+    if (!forms) {
+      const storage = this.areas.tab.shelf(() => `form@${this.entry()}:`);
+      const made = (forms = this.#createForms({ root, storage, now: this.areas.tab.now }));
+      this.#forms.set(root, made);
+      made.start();
+      made.restore();
+      watch({ hide: () => made.flush(), hidden: () => made.flush() });
+    }
+    return forms;
+  }
+
+  async #claim() {
+    const tab = granted("sessionStorage");
+    if (!this.document || !tab) return this.#owned(true);
+    const { locks } = navigator;
+    const Channel = globalThis.BroadcastChannel;
+    const key = `quart-stash-tab${frame()}`;
+    const name = tab.getItem(key);
+    if (name !== null) this.#release = await claim(name, { locks, Channel });
+    if (this.#release) return this.#owned(true);
+    const renamed = random();
+    try {
+      tab.setItem(key, renamed);
+    } catch {
+      return this.#owned(true);
+    }
+    this.#release = await claim(renamed, { locks, Channel });
+    return this.#owned(name === null);
+  }
+
+  /** @param {boolean} owner */
+  #owned(owner) {
+    this.owner = owner;
+    return owner;
+  }
+
+  #hide() {
+    // A page that holds a lock or a channel can't rest in the back/forward cache.
+    this.#release?.();
+    this.#release = null;
+    this.owner = undefined;
+  }
+
+  #show() {
+    // Somebody else has logged in since: nothing of this page may reach them.
+    const { tab } = this.areas;
+    const identity = granted("sessionStorage")?.getItem("quart-stash:identity");
+    if (tab.identity !== "" && identity && JSON.parse(identity).v !== tab.identity) {
+      this.claimed = new Promise(() => {});
+      location.reload();
+      return;
+    }
+    this.claimed = this.#claim();
+  }
+}
+
+const TAG = "quart-stash";
+
+/** @returns {string} */
+const random = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
+
+/** @returns {string} where this frame is in its tab: frames of one origin share the tab's storage */
+function frame() {
+  let path = "";
+  for (let here = window; here !== here.parent; here = /** @type {Window & typeof globalThis} */ (here.parent)) {
+    const { parent } = here;
+    path += `.${Array.from({ length: parent.length }, (_, index) => parent[index]).indexOf(here)}`;
+  }
+  return path;
+}
+
+/**
+ * @param {string | undefined} limits
+ * @returns {Limits | undefined}
+ */
+function parse(limits) {
+  try {
+    return limits && JSON.parse(limits);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * What the browser keeps: items in a storage area, each bound to the identity that wrote it, some with an end.
+ *
+ * Storage may be full, blocked or absent; nothing here throws. A write that fails removes the item, so that what is stored
+ * is never older than what the page believes.
+ */
+
+/** @typedef {import("./machine.js").Snapshot} Snapshot */
+/** @typedef {{ i: string, x: number, v: any }} Item identity, when it ends, value */
+/** @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">} StorageLike */
+/**
+ * @typedef {{ get: (key: string) => any, set: (key: string, value: any) => boolean, remove: (key: string) => void }} Shelf
+ */
+
+const PREFIX = "quart-stash:";
+
+/** Stands in where the browser grants no storage. @implements {StorageLike} */
+class Memory {
+  /** @type {Map<string, string>} */
+  #items = new Map();
+
+  get length() {
+    return this.#items.size;
+  }
+
+  /** @param {number} index */
+  key(index) {
+    return [...this.#items.keys()][index] ?? null;
+  }
+
+  /** @param {string} key */
+  getItem(key) {
+    return this.#items.get(key) ?? null;
+  }
+
+  /** @type {(key: string, value: string) => void} */
+  setItem(key, value) {
+    this.#items.set(key, value);
+  }
+
+  /** @param {string} key */
+  removeItem(key) {
+    this.#items.delete(key);
+  }
+}
+
+/**
+ * @param {"sessionStorage" | "localStorage"} name
+ * @returns {StorageLike | null} the browser's storage area, if it grants it
+ */
+export function granted(name) {
+  try {
+    return globalThis[name] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+export class Area {
+  #storage;
+
+  /**
+   * @param {StorageLike | null} storage `null`: in memory only
+   * @param {{ identity?: string, now?: () => number, maxAge?: number }} [options] milliseconds
+   */
+  constructor(storage, { identity = "", now = Date.now, maxAge = 86_400_000 } = {}) {
+    /** Whether items outlive the page. */
+    this.persistent = storage !== null;
+    this.#storage = storage ?? new Memory();
+    this.identity = identity;
+    this.now = now;
+    this.maxAge = maxAge;
+  }
+
+  /**
+   * @param {string} key
+   * @param {{ late?: boolean }} [options] `late`: also if it has ended; for what a server judges by its own clock
+   * @returns {any} `null` if there is nothing that this identity may read
+   */
+  read(key, { late = false } = {}) {
+    const item = this.#item(PREFIX + key);
+    if (item === null) return null;
+    if (item.i === this.identity && (late || item.x > this.now())) return item.v;
+    this.remove(key);
+    return null;
+  }
+
+  /**
+   * @param {string} key
+   * @param {any} value plain JSON
+   * @param {number} [maxAge] milliseconds
+   * @returns {boolean} whether it is stored now; if not, nothing is stored under this key
+   */
+  write(key, value, maxAge = this.maxAge) {
+    /** @type {Item} */
+    const item = { i: this.identity, x: this.now() + maxAge, v: value };
+    try {
+      this.#storage.setItem(PREFIX + key, JSON.stringify(item));
+      return true;
+    } catch {
+      this.remove(key);
+      return false;
+    }
+  }
+
+  /** @param {string} key */
+  remove(key) {
+    try {
+      this.#storage.removeItem(PREFIX + key);
+    } catch {
+      // Storage that can't be written holds nothing of ours.
+    }
+  }
+
+  /**
+   * Remove what has ended, and what another identity left behind.
+   *
+   * @param {(key: string) => boolean} [spare] items to leave alone even if they have ended
+   */
+  sweep(spare = () => false) {
+    for (const key of this.keys()) {
+      const item = this.#item(PREFIX + key);
+      if (item && (item.i !== this.identity || (item.x <= this.now() && !spare(key)))) this.remove(key);
+    }
+  }
+
+  /**
+   * @param {string} [prefix]
+   * @returns {string[]} the keys of our items
+   */
+  keys(prefix = "") {
+    try {
+      const all = Array.from({ length: this.#storage.length }, (_, index) => this.#storage.key(index) ?? "");
+      return all.filter((key) => key.startsWith(PREFIX + prefix)).map((key) => key.slice(PREFIX.length));
+    } catch {
+      return [];
+    }
+  }
+
+  /**
+   * @param {() => string} prefix
+   * @returns {Shelf} the items under a prefix
+   */
+  shelf(prefix) {
+    return {
+      get: (key) => this.read(prefix() + key, { late: true }),
+      set: (key, value) => this.write(prefix() + key, value) && this.persistent,
+      remove: (key) => this.remove(prefix() + key),
+    };
+  }
+
+  /**
+   * @param {string} key
+   * @returns {Item | null}
+   */
+  #item(key) {
+    try {
+      const item = JSON.parse(this.#storage.getItem(key) ?? "null");
+      return typeof item?.i === "string" && typeof item.x === "number" ? item : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+/**
+ * Where one view's token and outbox rest, as one item. The slot is the page's history entry: it follows the page when that
+ * moves to another entry without being loaded anew.
+ */
+export class Slot {
+  #area;
+  #name;
+  #key;
+
+  /**
+   * @param {Area} area
+   * @param {() => string} name the slot's name under the current history entry
+   */
+  constructor(area, name) {
+    this.#area = area;
+    this.#name = name;
+    this.#key = name();
+  }
+
+  /** @returns {Snapshot | null} */
+  read() {
+    return unpack(this.#area.read(this.#key, { late: true }));
+  }
+
+  /** @param {Snapshot | null} snapshot `null`: there is nothing to keep */
+  write(snapshot) {
+    const key = this.#name();
+    if (key !== this.#key || snapshot === null) this.remove();
+    this.#key = key;
+    if (snapshot !== null) this.#area.write(key, pack(snapshot));
+  }
+
+  remove() {
+    this.#area.remove(this.#key);
+  }
+}
+
+/** @param {Snapshot} snapshot */
+function pack({ token, received, outbox }) {
+  const packed = outbox.map((data) => (data instanceof Uint8Array ? { b: btoa(latin(data)) } : data));
+  return { token, received, sent: received + outbox.length, outbox: packed };
+}
+
+/**
+ * @param {any} item
+ * @returns {Snapshot | null} `null` unless it is whole
+ */
+function unpack(item) {
+  if (!Array.isArray(item?.outbox) || item.sent !== item.received + item.outbox.length) return null;
+  if (!Number.isSafeInteger(item.received) || !(item.token === null || typeof item.token === "string")) return null;
+  try {
+    const outbox = item.outbox.map((/** @type {any} */ data) =>
+      typeof data?.b === "string" ? Uint8Array.from(atob(data.b), (byte) => byte.charCodeAt(0)) : data,
+    );
+    return { token: item.token, received: item.received, outbox };
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Uint8Array} bytes */
+function latin(bytes) {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
