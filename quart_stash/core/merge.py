@@ -112,7 +112,7 @@ def merge(
     error: TokenError | None = None
     if token is not None:
         try:
-            restored = _restore(state_type, sealer, context, token, max_age, now)
+            restored = _restore(state_type, sealer, context, token, max_age=max_age, now=now)
         except TokenUnjudgeable as caught:
             if not anyway:
                 raise
@@ -140,7 +140,7 @@ class _Restored(Generic[S]):
 
 
 def _restore(
-    state_type: StateType[S], sealer: Sealer, context: Context, token: str, max_age: float, now: float
+    state_type: StateType[S], sealer: Sealer, context: Context, token: str, *, max_age: float, now: float
 ) -> _Restored[S]:
     header = sealer.header(token)
     header.check_age(max_age, now)
