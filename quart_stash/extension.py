@@ -198,7 +198,7 @@ class QuartStash:
         return Markup(f'<meta name="quart-stash-page" content="{escape(signed)}">')
 
     def _wiring(self) -> _Wiring:
-        app = current_app._get_current_object() if current_app else self._app  # type: ignore[attr-defined]
+        app = cast("Any", current_app)._get_current_object() if current_app else self._app
         wiring = None if app is None else app.extensions.get(_EXTENSION)
         if wiring is None:
             raise ConfigurationError("no application here has this QuartStash: call init_app(app) first")

@@ -75,12 +75,12 @@ class Session:
         self.plain = frames.SUBPROTOCOL not in (socket.scope.get("subprotocols") or [])
         self.state: Any = None
         self.task: asyncio.Task[Any] | None = None
-        self.mounted = asyncio.get_running_loop().create_future()
         self._config = config
         self._sealer = sealer
         self._now = now
         self._on_outcome = on_outcome
         self._loop = asyncio.get_running_loop()
+        self._mount: asyncio.Future[frames.Mount] = self._loop.create_future()
         self._state_type: StateType[Any] = StateType(None)
         self._binding = Binding(())
         self.view_id = ""
@@ -155,7 +155,7 @@ class Session:
             self.machine.handle(machine.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
             return frames.Mount(sent=0)
         self._timer("mount", self._config.effective_mount_timeout, lambda: self._spawn(machine.MountTimeout()))
-        mount = await self.mounted
+        mount = await self._mount
         self._cancel_timer("mount")
         return mount
 
@@ -313,8 +313,8 @@ class Session:
         elif isinstance(effect, machine.Due):
             await self._sync(final=effect.final)
         elif isinstance(effect, machine.Decide):
-            if not self.mounted.done():
-                self.mounted.set_result(effect.mount)
+            if not self._mount.done():
+                self._mount.set_result(effect.mount)
         elif isinstance(effect, machine.Answered):
             self._answer(effect)
         elif isinstance(effect, machine.Close):
