@@ -1,0 +1,155 @@
+/**
+ * Keeps the control that somebody is working in from being disturbed: value, caret, selection, composition, and the
+ * focus itself when the page around it is rendered anew.
+ *
+ * @module
+ */
+
+/** @typedef {import("./dom.js").Control} Control */
+
+/** @typedef {{ start: number, end: number, direction: "forward" | "backward" | "none", top: number }} Caret */
+
+/** Controls that are worked in before they have any input to show for it: an open list, picker or slider. */
+const OPERATED =
+  "select, input:is([type=date], [type=time], [type=datetime-local], [type=month], [type=week], [type=color], [type=range])";
+
+export class Guard {
+  /** @type {WeakSet<EventTarget>} */
+  #edited = new WeakSet();
+  /** @type {Control | null} */
+  #focused = null;
+  /** @type {Control | null} taken out of the page while it had the focus */
+  #lost = null;
+  /** @type {Caret | null} */
+  #caret = null;
+
+  /**
+   * Notes that the user has worked in this control since the page was loaded.
+   *
+   * @param {EventTarget} control
+   */
+  edited(control) {
+    this.#edited.add(control);
+  }
+
+  /**
+   * Notes a key or pointer press, which opens a list or a picker, or the start of a composition.
+   *
+   * @param {Event} event
+   */
+  pressed({ type, target }) {
+    if (!(target instanceof Element)) return;
+    const control = target instanceof HTMLOptionElement ? target.closest("select") : target;
+    if (control && (type === "compositionstart" || control.matches(OPERATED))) this.#edited.add(control);
+  }
+
+  /**
+   * Whether a field is to be left alone: the focus is in it and it was edited, or it holds what the browser cannot
+   * read yet (a number that is not finished) and a write would wipe out.
+   *
+   * @param {Control[]} controls
+   * @returns {boolean}
+   */
+  protects(controls) {
+    if (!controls.some((control) => this.#edited.has(control))) return false;
+    return controls.some((control) => hasFocus(control) || (this.#edited.has(control) && control.validity.badInput));
+  }
+
+  /** @param {Control} control */
+  focusIn(control) {
+    this.#focused = control;
+    this.#lost = null;
+  }
+
+  /**
+   * Some browsers say so when a focused control is taken out of the page, others do not. It is told from a user who
+   * leaves the control by what runs first: after a user's action microtasks run before anything else can change the
+   * page, while a script that replaces the control is still running, and the observer of its changes comes in between.
+   *
+   * @param {Control} control
+   */
+  focusOut(control) {
+    if (control !== this.#focused) return;
+    this.#focused = null;
+    this.#lost = control;
+    this.#caret = caretOf(control);
+    queueMicrotask(() =>
+      queueMicrotask(() => {
+        if (this.#lost === control) this.#lost = null;
+      }),
+    );
+  }
+
+  /**
+   * The control that a change of the page took the focus from, if it has just done so. Asked once per change.
+   *
+   * @returns {Control | null}
+   */
+  takeLost() {
+    let lost = this.#lost;
+    if (!lost && this.#focused && !this.#focused.isConnected) {
+      lost = this.#focused;
+      this.#caret = caretOf(lost);
+    }
+    this.#lost = null;
+    if (lost) this.#focused = null;
+    return lost && isNowhere(lost.ownerDocument) ? lost : null;
+  }
+
+  /**
+   * Gives the focus to the control that came in the place of the lost one, caret and scroll position included.
+   *
+   * @param {Control} lost
+   * @param {Control} control
+   */
+  refocus(lost, control) {
+    const caret = this.#caret;
+    if (this.#edited.has(lost)) this.#edited.add(control);
+    control.focus({ preventScroll: true });
+    if (!caret || control instanceof HTMLSelectElement || !hasCaret(control)) return;
+    control.setSelectionRange(caret.start, caret.end, caret.direction);
+    control.scrollTop = caret.top;
+  }
+}
+
+/**
+ * @param {Control} control
+ * @returns {boolean}
+ */
+export function hasFocus(control) {
+  const place = control.getRootNode();
+  return (place instanceof Document || place instanceof ShadowRoot) && place.activeElement === control;
+}
+
+/**
+ * @param {Document} document
+ * @returns {boolean}
+ */
+function isNowhere(document) {
+  return document.activeElement === null || document.activeElement === document.body;
+}
+
+/**
+ * @param {Control} control
+ * @returns {Caret | null}
+ */
+function caretOf(control) {
+  if (control instanceof HTMLSelectElement || !hasCaret(control)) return null;
+  const { selectionStart, selectionEnd, selectionDirection, scrollTop } = control;
+  return {
+    start: selectionStart ?? 0,
+    end: selectionEnd ?? 0,
+    direction: selectionDirection ?? "none",
+    top: scrollTop,
+  };
+}
+
+/**
+ * Only plain text has a selection; asking for it elsewhere gives `null`, setting it throws.
+ *
+ * @param {HTMLInputElement | HTMLTextAreaElement} control
+ * @returns {boolean}
+ */
+function hasCaret(control) {
+  return control.selectionStart !== null;
+}

@@ -1,0 +1,325 @@
+/**
+ * Form recovery: carries what a user has typed over a reconnect, a reload and a new rendering, without ever touching
+ * what they are typing.
+ *
+ * @module
+ */
+
+import { read, rendered } from "./capture.js";
+import { formName, isControl } from "./dom.js";
+import { Guard, hasFocus } from "./guard.js";
+import { same } from "./merge.js";
+import { Page } from "./page.js";
+import { Reconciler } from "./reconcile.js";
+import { Records, fieldKey } from "./records.js";
+import { isAnnounced, revert, write } from "./restore.js";
+import { Watcher } from "./watch.js";
+
+export { hasExcluded } from "./exclude.js";
+
+/** @typedef {import("./capture.js").Field} Field */
+/** @typedef {import("./dom.js").Control} Control */
+/** @typedef {import("./merge.js").Value} Value */
+/** @typedef {import("./records.js").Entry} Entry */
+/** @typedef {import("./records.js").Storage} Storage */
+/** @typedef {import("./page.js").Outcome} Outcome */
+/** @typedef {import("./reconcile.js").Conflict} Conflict */
+
+/** @typedef {{ form: string, field: string | null, outcome: Outcome, why: string }} Restored */
+
+/**
+ * @typedef {object} FormsOptions
+ * @property {Document | Element} root where the forms are looked for
+ * @property {Storage} storage
+ * @property {() => number} now milliseconds
+ * @property {number} [maxAge] milliseconds after which a stashed form is dropped; default: a day
+ * @property {Iterable<string>} [names] which forms; default: every `form[data-stash]`
+ */
+
+/** Milliseconds between two writes to storage. */
+const SAVE_INTERVAL = 1000;
+const DAY = 86_400_000;
+
+/**
+ * Makes the recovery of the forms under `root`; nothing happens before `start()`.
+ *
+ * @param {FormsOptions} options
+ * @returns {Forms}
+ */
+export function createForms(options) {
+  return new Forms(options);
+}
+
+/**
+ * Events: `restored` (a `CustomEvent<Restored>` for every field and outcome; `field` is `null` where a whole form
+ * failed) and `conflict` (`CustomEvent<Conflict>`).
+ */
+export class Forms extends EventTarget {
+  #loaded = false;
+  #restoring = false;
+  #foreign = false;
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  #timer = null;
+  /** @type {AbortController | null} */
+  #listening = null;
+  /** @type {Map<Field, Value | null> | null} */
+  #beforeBrowser = null;
+
+  /** @param {FormsOptions} options */
+  constructor({ root, storage, now, maxAge = DAY, names }) {
+    super();
+    const only = names ? new Set(names) : null;
+    const report = this.#report.bind(this);
+    this.root = root;
+    this.guard = new Guard();
+    this.records = new Records({ storage, now, maxAge, report });
+    this.page = new Page({
+      root,
+      records: this.records,
+      wanted: (name) => !only || only.has(name),
+      tell: (form, field, outcome, why) => this.#emit("restored", { form, field, outcome, why }),
+      report,
+    });
+    this.reconciler = new Reconciler({
+      page: this.page,
+      guard: this.guard,
+      conflict: (conflict) => this.#emit("conflict", conflict),
+    });
+    this.watcher = new Watcher(root, () => this.#pageChanged());
+  }
+
+  /**
+   * Begins to listen. What stands in the fields already, typed before or put back by the browser, counts as the user's.
+   *
+   * @param {{ foreign?: boolean }} [options] `foreign`: the tab was another user's before, so that whatever the browser
+   *   puts back is theirs, and is taken out again
+   */
+  start({ foreign = false } = {}) {
+    if (this.#listening) return;
+    this.#foreign = foreign;
+    this.#load();
+    this.#listen();
+    this.watcher.start();
+    this.page.bind();
+    for (const field of this.#allFields()) {
+      const now = read(field);
+      if (now !== null && !same(now, rendered(field))) this.#adopt(field);
+    }
+    this.page.settle();
+  }
+
+  /**
+   * What goes up with a mount: the touched fields, in the order and the way a submission would carry them, then those
+   * that are not in the page at present.
+   *
+   * @returns {Record<string, [string, string][]>}
+   */
+  pairs() {
+    this.#read();
+    return Object.fromEntries(this.records.names().map((name) => [name, this.#pairsOf(name)]));
+  }
+
+  /** Puts back what was stashed; from then on, every later rendering of the page gets it too. */
+  restore() {
+    this.#load();
+    this.#restoring = true;
+    this.#pageChanged();
+  }
+
+  /**
+   * A form has been dealt with: its stash goes, what stands in the page stays.
+   *
+   * @param {string} name
+   */
+  clear(name) {
+    this.#load();
+    this.page.forgetTouched(name);
+    this.records.clear(name);
+  }
+
+  /** Writes to storage what has changed. */
+  flush() {
+    this.#cancel();
+    this.#read();
+    this.records.save();
+  }
+
+  /** Drops every form, in memory and in storage. */
+  forget() {
+    this.#cancel();
+    this.#loaded = true;
+    this.page.forgetTouched();
+    this.records.forget();
+  }
+
+  /** Writes what is left and listens no more. */
+  stop() {
+    this.flush();
+    this.#listening?.abort();
+    this.#listening = null;
+    this.watcher.stop();
+  }
+
+  #load() {
+    if (this.#loaded) return;
+    this.#loaded = true;
+    this.records.load();
+  }
+
+  /** Brings the records up to what the fields hold. */
+  #read() {
+    this.#load();
+    if (this.watcher.pending()) this.#pageChanged();
+    this.page.reread();
+  }
+
+  /** The page has been rendered anew, or is to be restored for the first time. */
+  #pageChanged() {
+    const lost = this.guard.takeLost();
+    const lostField = lost && this.page.fieldOf(lost);
+    this.page.settle();
+    this.page.bind();
+    if (this.#restoring) this.reconciler.run();
+    if (lost && lostField) this.#giveBackFocus(lost, lostField);
+    this.#schedule();
+  }
+
+  /**
+   * @param {Control} lost
+   * @param {Field} field
+   */
+  #giveBackFocus(lost, { form, key, controls }) {
+    const now = this.page.forms.get(form)?.fields.get(key)?.controls ?? [];
+    const twin = now.length > 1 ? now[controls.indexOf(lost)] : now[0];
+    const control = lost.isConnected ? lost : twin;
+    if (control) this.guard.refocus(lost, control);
+  }
+
+  #listen() {
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    const on = { capture: true, passive: true, signal };
+    const { root, guard } = this;
+    root.addEventListener("input", (event) => this.#edited(event), on);
+    root.addEventListener("change", (event) => this.#edited(event), on);
+    root.addEventListener("reset", (event) => this.#reset(event), on);
+    for (const type of ["keydown", "pointerdown", "compositionstart"]) {
+      root.addEventListener(type, (event) => guard.pressed(event), on);
+    }
+    root.addEventListener("focusin", ({ target }) => isControl(target) && guard.focusIn(target), on);
+    root.addEventListener("focusout", ({ target }) => isControl(target) && guard.focusOut(target), on);
+    const document = root instanceof Document ? root : root.ownerDocument;
+    const window = document.defaultView;
+    if (!window || document.readyState === "complete") return;
+    window.addEventListener("load", () => this.#beforeBrowserRestores(), { once: true, signal });
+    window.addEventListener("pageshow", () => this.#afterBrowserRestored(), { once: true, signal });
+  }
+
+  /** @param {Event} event */
+  #edited(event) {
+    const [target] = event.composedPath();
+    if (!isControl(target) || isAnnounced(event)) return;
+    this.guard.edited(target);
+    if (!this.page.touch(target)) return;
+    // A change ends an edit, and what stands there now must not get lost if a script writes over it.
+    const field = event.type === "change" ? this.page.fieldOf(target) : null;
+    if (field) this.page.settleField(field);
+    this.#schedule();
+  }
+
+  /** @param {Event} event */
+  #reset(event) {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement)) return;
+    const name = formName(form);
+    if (name === null || this.page.forms.get(name)?.form !== form) return;
+    // The event comes before the reset, and a later listener may still call it off.
+    setTimeout(() => !event.defaultPrevented && this.clear(name));
+  }
+
+  /** Chromium puts its own copy of the fields back between `load` and `pageshow`, over what stands there, silently. */
+  #beforeBrowserRestores() {
+    this.page.settle();
+    this.#beforeBrowser = new Map([...this.#allFields()].map((field) => [field, read(field)]));
+  }
+
+  #afterBrowserRestored() {
+    for (const [field, before] of this.#beforeBrowser ?? []) {
+      const now = read(field);
+      if (now === null || (before !== null && same(now, before))) continue;
+      const expected = this.reconciler.expected(field);
+      if (expected) write(field, expected);
+      else this.#adopt(field);
+    }
+    this.#beforeBrowser = null;
+    this.page.settle();
+    this.#schedule();
+  }
+
+  /**
+   * Takes what stands in a field for the user's.
+   *
+   * @param {Field} field
+   */
+  #adopt(field) {
+    try {
+      if (this.#foreign) return revert(field);
+      for (const control of field.controls) if (hasFocus(control)) this.guard.edited(control);
+      this.page.begin(field);
+      this.#schedule();
+    } catch (error) {
+      this.#report(error, field.form, field.name);
+    }
+  }
+
+  /** @returns {Iterable<Field>} */
+  *#allFields() {
+    for (const { fields } of this.page.forms.values()) {
+      for (const field of fields.values()) if (!field.secret) yield field;
+    }
+  }
+
+  /**
+   * @param {string} name
+   * @returns {[string, string][]}
+   */
+  #pairsOf(name) {
+    const fields = this.page.forms.get(name)?.fields ?? new Map();
+    const entries = new Map(this.records.of(name).map((entry) => [fieldKey(entry.name, entry.index), entry]));
+    const keys = [...[...fields.keys()].filter((key) => entries.has(key)), ...entries.keys()];
+    return [...new Set(keys)].flatMap((key) => {
+      const entry = /** @type {Entry} */ (entries.get(key));
+      const field = /** @type {Field | undefined} */ (fields.get(key));
+      if (entry.file || field?.secret || field?.controls.length === 0) return [];
+      return entry.mine.map((value) => /** @type {[string, string]} */ ([entry.name, value]));
+    });
+  }
+
+  #schedule() {
+    if (this.#timer === null && this.#listening) this.#timer = setTimeout(() => this.flush(), SAVE_INTERVAL);
+  }
+
+  #cancel() {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {string} form
+   * @param {string} [field]
+   */
+  #report(error, form, field) {
+    if (typeof reportError === "function") reportError(error);
+    else console.error(error);
+    this.#emit("restored", { form, field: field ?? null, outcome: "skipped", why: "error" });
+  }
+
+  /**
+   * @param {"restored" | "conflict"} type
+   * @param {Restored | Conflict} detail
+   */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Three-way merge of one field. Pure: values in, a decision out.
+ *
+ * Every value is a list of strings: one for a text or a select, none or one for a radio group, any number for a group
+ * of checkboxes or a multiple select. A group is compared as a whole, whatever the order.
+ *
+ * @module
+ */
+
+/** @typedef {readonly string[]} Value */
+
+/**
+ * @typedef {object} Decision
+ * @property {"mine" | "agreed" | "conflict"} outcome
+ * @property {Value} value what the field is to show
+ * @property {boolean} dirty whether the field is still the user's afterwards
+ */
+
+/**
+ * @param {Value} a
+ * @param {Value} b
+ * @returns {boolean}
+ */
+export function same(a, b) {
+  if (a.length !== b.length) return false;
+  if (a.every((item, index) => item === b[index])) return true;
+  const [left, right] = [[...a].sort(), [...b].sort()];
+  return left.every((item, index) => item === right[index]);
+}
+
+/**
+ * Decides between what was rendered when the user began, what they typed, and what is rendered now.
+ *
+ * @param {{ base: Value, mine: Value, theirs: Value }} field
+ * @param {"mine" | "theirs"} [policy] who wins a conflict
+ * @returns {Decision}
+ */
+export function merge({ base, mine, theirs }, policy = "mine") {
+  if (same(theirs, base)) return { outcome: "mine", value: mine, dirty: true };
+  if (same(theirs, mine)) return { outcome: "agreed", value: mine, dirty: true };
+  if (policy === "theirs") return { outcome: "conflict", value: theirs, dirty: false };
+  return { outcome: "conflict", value: mine, dirty: true };
+}

@@ -1,0 +1,200 @@
+/**
+ * Brings what the user has typed together with what the page shows now, field by field.
+ *
+ * @module
+ */
+
+import { read, rendered } from "./capture.js";
+import { merge, same } from "./merge.js";
+import { fieldKey } from "./records.js";
+import { announce, policyOf, write } from "./restore.js";
+
+/** @typedef {import("./capture.js").Field} Field */
+/** @typedef {import("./dom.js").Control} Control */
+/** @typedef {import("./guard.js").Guard} Guard */
+/** @typedef {import("./merge.js").Decision} Decision */
+/** @typedef {import("./merge.js").Value} Value */
+/** @typedef {import("./page.js").Bound} Bound */
+/** @typedef {import("./page.js").Outcome} Outcome */
+/** @typedef {import("./page.js").Page} Page */
+/** @typedef {import("./records.js").Entry} Entry */
+
+/**
+ * @typedef {object} Conflict
+ * @property {string} form
+ * @property {string} field
+ * @property {Value} base
+ * @property {Value} mine
+ * @property {Value} theirs
+ * @property {"mine" | "theirs"} kept
+ * @property {Control[]} controls
+ */
+
+/** A page that renders a form anew for every `input` event would otherwise go round for ever. */
+const MAX_WRITES = 10;
+
+export class Reconciler {
+  /** @type {WeakMap<Control, Value>} what a field was made to show against the user's own value */
+  #decided = new WeakMap();
+
+  /** @param {{ page: Page, guard: Guard, conflict: (conflict: Conflict) => void }} world */
+  constructor({ page, guard, conflict }) {
+    this.page = page;
+    this.records = page.records;
+    this.guard = guard;
+    this.conflict = conflict;
+  }
+
+  /** Every form by itself, every field by itself: an error in one holds up no other. */
+  run() {
+    for (const name of this.records.names()) {
+      const bound = this.page.forms.get(name);
+      const renamed = bound ? renamedFields(bound) : new Map();
+      for (const entry of this.records.of(name)) {
+        try {
+          if (this.records.get(name, fieldKey(entry.name, entry.index)) !== entry) continue; // a hook has cleared it
+          if (bound) this.#entry(name, bound, renamed, entry);
+          else this.#tellOnce(name, entry, "pending", "not in the page");
+        } catch (error) {
+          this.page.report(error, name, entry.name);
+        }
+      }
+    }
+  }
+
+  /**
+   * What a field is to show if the browser changes it behind the page's back.
+   *
+   * @param {Field} field
+   * @returns {Value | null} `null` if nothing was decided about it
+   */
+  expected(field) {
+    const [control] = field.controls;
+    const entry = this.records.get(field.form, field.key);
+    if (!control) return null;
+    return entry?.control === control ? entry.mine : (this.#decided.get(control) ?? null);
+  }
+
+  /**
+   * @param {string} form
+   * @param {Bound} bound
+   * @param {Map<string, Field>} renamed
+   * @param {Entry} entry
+   */
+  #entry(form, bound, renamed, entry) {
+    const key = fieldKey(entry.name, entry.index);
+    const field = bound.fields.get(key) ?? this.#rename(form, entry, renamed.get(key));
+    if (!field) return this.#tellOnce(form, entry, "pending", "not in the page");
+    if (field.secret || (field.kind === "file") !== entry.file) {
+      this.records.drop(form, entry);
+      return this.#tellOnce(form, entry, "skipped", "excluded");
+    }
+    const [control] = field.controls;
+    if (!control) return this.#tellOnce(form, entry, "pending", "disabled");
+    if (entry.file) {
+      if (entry.control !== control) this.#tellOnce(form, entry, "skipped", "choose the file again");
+      return;
+    }
+    const theirs = rendered(field);
+    const now = read(field);
+    if (entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
+      entry.mine = now; // neither the user's value nor a new rendering: the page's own script has put it there
+      this.records.put(form, entry);
+    }
+    const decision = merge({ base: entry.base, mine: entry.mine, theirs }, policyOf(field, bound.form));
+    this.#apply(form, field, entry, decision, { theirs, now, control });
+  }
+
+  /**
+   * @param {string} form
+   * @param {Field} field
+   * @param {Entry} entry
+   * @param {Decision} decision
+   * @param {{ theirs: Value, now: Value | null, control: Control }} found
+   */
+  #apply(form, field, entry, decision, { theirs, now, control }) {
+    const shown = now !== null && same(now, decision.value);
+    const spared = !shown && this.guard.protects(field.controls);
+    const fresh = entry.control !== control;
+    if (!shown && !spared) {
+      const why = ++entry.writes > MAX_WRITES ? "rendered too often" : write(field, decision.value);
+      if (why !== "") {
+        entry.control = null;
+        return this.#tellOnce(form, entry, "skipped", why);
+      }
+    }
+    entry.control = control;
+    if (!decision.dirty && !spared) {
+      this.#decided.set(control, decision.value);
+      this.records.drop(form, entry);
+    }
+    const changed = !spared && (!shown || fresh);
+    if (decision.outcome === "conflict") this.#tellConflict(form, field, entry, theirs, decision.dirty || spared);
+    else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
+    if (changed) announce(field);
+  }
+
+  /**
+   * @param {string} form
+   * @param {Field} field
+   * @param {Entry} entry
+   * @param {Value} theirs
+   * @param {boolean} keptMine
+   */
+  #tellConflict(form, { name, controls }, entry, theirs, keptMine) {
+    const kept = keptMine ? "mine" : "theirs";
+    const already = `conflict ${JSON.stringify([kept, theirs])}`;
+    if (entry.reported === already) return;
+    this.#tell(form, entry, "conflict", `kept ${kept}`);
+    entry.reported = already;
+    this.conflict({ form, field: name, base: entry.base, mine: entry.mine, theirs, kept, controls: [...controls] });
+  }
+
+  /**
+   * @param {string} form
+   * @param {Entry} entry
+   * @param {Field | undefined} field
+   * @returns {Field | undefined}
+   */
+  #rename(form, entry, field) {
+    if (!field || this.records.get(form, field.key)) return undefined;
+    this.records.drop(form, entry);
+    entry.name = field.name;
+    entry.index = field.index;
+    this.records.put(form, entry);
+    return field;
+  }
+
+  /**
+   * @param {string} form
+   * @param {Entry} entry
+   * @param {Outcome} outcome
+   * @param {string} why
+   */
+  #tell(form, entry, outcome, why) {
+    entry.reported = `${outcome} ${why}`;
+    this.page.tell(form, entry.name, outcome, why);
+  }
+
+  /**
+   * @param {string} form
+   * @param {Entry} entry
+   * @param {Outcome} outcome
+   * @param {string} why
+   */
+  #tellOnce(form, entry, outcome, why) {
+    if (entry.reported !== `${outcome} ${why}`) this.#tell(form, entry, outcome, why);
+  }
+}
+
+/**
+ * The fields that had another name in an older version of the page, by the key they had then.
+ *
+ * @param {Bound} bound
+ * @returns {Map<string, Field>}
+ */
+function renamedFields({ fields }) {
+  const renamed = /** @type {Map<string, Field>} */ (new Map());
+  for (const field of fields.values()) if (field.was) renamed.set(fieldKey(field.was, field.index), field);
+  return renamed;
+}

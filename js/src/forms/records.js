@@ -1,0 +1,223 @@
+/**
+ * What the user has changed, per form and field, and its place in storage. Pure but for the storage it is handed.
+ *
+ * Memory is the truth: storage may be full, blocked or cleared, and nothing is lost by that until the page goes.
+ *
+ * @module
+ */
+
+/** @typedef {import("./merge.js").Value} Value */
+
+/**
+ * @typedef {object} Storage bound to one slot and one identity
+ * @property {(key: string) => unknown} get the value, `null` if there is none
+ * @property {(key: string, value: unknown) => boolean} set whether it was kept
+ * @property {(key: string) => void} remove
+ */
+
+/**
+ * @typedef {object} Entry one field that the user has touched
+ * @property {string} name
+ * @property {number} index which of the fields of this name
+ * @property {Value} base what was rendered when the user began
+ * @property {Value} mine
+ * @property {boolean} file a file had been chosen; what it was is not kept
+ * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so far
+ * @property {string} reported the last outcome that was told, so that each is told once
+ * @property {number} writes how often it was put into the page since the user's last edit
+ */
+
+const INDEX = "forms";
+
+/** @param {string} name */
+const keyOf = (name) => `form:${name}`;
+
+/**
+ * @param {string} name
+ * @param {number} index
+ * @returns {string}
+ */
+export const fieldKey = (name, index) => `${index}:${name}`;
+
+/**
+ * @param {Pick<Entry, "name" | "index" | "base" | "mine"> & Partial<Entry>} facts
+ * @returns {Entry}
+ */
+export function entryOf(facts) {
+  return { file: false, control: null, reported: "", writes: 0, ...facts };
+}
+
+export class Records {
+  /** @type {Map<string, Map<string, Entry>>} */
+  #forms = new Map();
+  /** @type {Set<string>} forms whose stored copy is behind */
+  #behind = new Set();
+
+  /**
+   * @param {{ storage: Storage, now: () => number, maxAge: number, report: (error: unknown, form: string) => void }} world
+   *   `now` and `maxAge` in milliseconds
+   */
+  constructor({ storage, now, maxAge, report }) {
+    this.storage = storage;
+    this.now = now;
+    this.maxAge = maxAge;
+    this.report = report;
+  }
+
+  /** Takes up what an earlier page left. A form whose stash cannot be read is dropped, and holds up no other. */
+  load() {
+    for (const name of this.#storedNames()) {
+      if (this.#forms.has(name)) continue;
+      try {
+        const entries = parseForm(this.storage.get(keyOf(name)), this.now(), this.maxAge);
+        if (entries.size > 0) this.#forms.set(name, entries);
+        else this.storage.remove(keyOf(name));
+      } catch (error) {
+        this.report(error, name);
+        this.#attempt(name, () => this.storage.remove(keyOf(name)));
+      }
+    }
+  }
+
+  /** @returns {string[]} */
+  names() {
+    return [...this.#forms.keys()];
+  }
+
+  /**
+   * @param {string} form
+   * @returns {Entry[]}
+   */
+  of(form) {
+    return [...(this.#forms.get(form)?.values() ?? [])];
+  }
+
+  /**
+   * @param {string} form
+   * @param {string} key
+   * @returns {Entry | undefined}
+   */
+  get(form, key) {
+    return this.#forms.get(form)?.get(key);
+  }
+
+  /**
+   * @param {string} form
+   * @param {Entry} entry
+   */
+  put(form, entry) {
+    let entries = this.#forms.get(form);
+    if (!entries) this.#forms.set(form, (entries = new Map()));
+    entries.set(fieldKey(entry.name, entry.index), entry);
+    this.#behind.add(form);
+  }
+
+  /**
+   * @param {string} form
+   * @param {Entry} entry
+   */
+  drop(form, entry) {
+    const entries = this.#forms.get(form);
+    if (!entries?.delete(fieldKey(entry.name, entry.index))) return;
+    if (entries.size === 0) this.#forms.delete(form);
+    this.#behind.add(form);
+  }
+
+  /** @param {string} form */
+  clear(form) {
+    this.#forms.delete(form);
+    this.#behind.add(form);
+    this.save();
+  }
+
+  /** Forgets every form, also those that only storage knows. */
+  forget() {
+    const names = new Set([...this.#storedNames(), ...this.names(), ...this.#behind]);
+    this.#forms.clear();
+    this.#behind.clear();
+    for (const name of names) this.#attempt(name, () => this.storage.remove(keyOf(name)));
+    this.#attempt("", () => this.storage.remove(INDEX));
+  }
+
+  /** Writes the forms that changed since the last time. One that storage refuses is tried again at the next save. */
+  save() {
+    if (this.#behind.size === 0) return;
+    for (const name of [...this.#behind]) {
+      this.#attempt(name, () => {
+        if (this.#write(name)) this.#behind.delete(name);
+      });
+    }
+    this.#attempt("", () => {
+      if (this.#forms.size > 0) this.storage.set(INDEX, this.names());
+      else this.storage.remove(INDEX);
+    });
+  }
+
+  /**
+   * @param {string} name
+   * @returns {boolean}
+   */
+  #write(name) {
+    const entries = this.of(name);
+    if (entries.length === 0) {
+      this.storage.remove(keyOf(name));
+      return true;
+    }
+    const fields = entries.map(({ name: field, index, base, mine, file }) => ({ field, index, base, mine, file }));
+    return this.storage.set(keyOf(name), { at: this.now(), fields });
+  }
+
+  /** @returns {string[]} */
+  #storedNames() {
+    let stored = /** @type {unknown} */ (null);
+    this.#attempt("", () => (stored = this.storage.get(INDEX)));
+    return Array.isArray(stored) ? stored.filter((name) => typeof name === "string") : [];
+  }
+
+  /**
+   * @param {string} form
+   * @param {() => unknown} action
+   */
+  #attempt(form, action) {
+    try {
+      action();
+    } catch (error) {
+      this.report(error, form);
+    }
+  }
+}
+
+/**
+ * @param {unknown} stored
+ * @param {number} now
+ * @param {number} maxAge
+ * @returns {Map<string, Entry>}
+ * @throws {TypeError} if it is not what `save` writes
+ */
+export function parseForm(stored, now, maxAge) {
+  if (stored === null || stored === undefined) return new Map();
+  const { at, fields } = /** @type {Record<string, unknown>} */ (stored);
+  if (typeof at !== "number" || !Array.isArray(fields)) throw new TypeError("a stashed form is malformed");
+  if (now - at > maxAge) return new Map();
+  return new Map(fields.map(parseEntry).map((entry) => [fieldKey(entry.name, entry.index), entry]));
+}
+
+/**
+ * @param {unknown} stored
+ * @returns {Entry}
+ */
+function parseEntry(stored) {
+  const { field, index, base, mine, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  if (typeof field !== "string" || field === "" || !Number.isInteger(index) || !isValue(base) || !isValue(mine)) {
+    throw new TypeError("a stashed field is malformed");
+  }
+  return entryOf({ name: field, index: /** @type {number} */ (index), base, mine, file: file === true });
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is string[]}
+ */
+function isValue(value) {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}

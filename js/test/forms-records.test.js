@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Records, entryOf, parseForm } from "../src/forms/records.js";
+
+/** @param {{ refuses?: (key: string) => boolean }} [faults] */
+function memory({ refuses = () => false } = {}) {
+  const kept = /** @type {Map<string, string>} */ (new Map());
+  let writes = 0;
+  return {
+    kept,
+    count: () => writes,
+    get: (/** @type {string} */ key) => JSON.parse(kept.get(key) ?? "null"),
+    set: (/** @type {string} */ key, /** @type {unknown} */ value) => {
+      writes += 1;
+      if (refuses(key)) return false;
+      kept.set(key, JSON.stringify(value));
+      return true;
+    },
+    remove: (/** @type {string} */ key) => void kept.delete(key),
+  };
+}
+
+/**
+ * @param {import("../src/forms/records.js").Storage} storage
+ * @param {{ now?: number }} [world]
+ */
+function recordsOf(storage, { now = 1000 } = {}) {
+  const errors = /** @type {string[]} */ ([]);
+  const report = (/** @type {unknown} */ error, /** @type {string} */ form) => void errors.push(`${form}: ${error}`);
+  const records = new Records({ storage, now: () => now, maxAge: 500, report });
+  return { records, errors };
+}
+
+const field = (/** @type {string} */ name, /** @type {string} */ mine) =>
+  entryOf({ name, index: 0, base: [""], mine: [mine] });
+
+test("what one page saves, the next one loads", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  records.put("profile", field("name", "Ann"));
+  records.put("address", field("city", "Bern"));
+  records.save();
+  const next = recordsOf(storage).records;
+  next.load();
+  assert.deepEqual(next.names(), ["profile", "address"]);
+  assert.deepEqual(next.get("profile", "0:name"), field("name", "Ann"));
+});
+
+test("names that mean something to JavaScript are ordinary names", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  records.put("__proto__", field("constructor", "x"));
+  records.save();
+  const next = recordsOf(storage).records;
+  next.load();
+  assert.deepEqual(next.get("__proto__", "0:constructor")?.mine, ["x"]);
+});
+
+test("only the forms that changed are written, and none if nothing did", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  records.put("a", field("x", "1"));
+  records.put("b", field("x", "1"));
+  records.save();
+  const before = storage.count();
+  records.save();
+  assert.equal(storage.count(), before);
+  records.put("a", field("x", "2"));
+  records.save();
+  assert.equal(storage.count(), before + 2, "form a and the list of forms");
+});
+
+test("a form that storage refuses stays in memory, harms no other and is tried again", () => {
+  let full = true;
+  const storage = memory({ refuses: (key) => full && key === "form:big" });
+  const { records } = recordsOf(storage);
+  records.put("big", field("x", "1"));
+  records.put("small", field("x", "1"));
+  records.save();
+  assert.equal(storage.kept.has("form:small"), true);
+  assert.equal(storage.kept.has("form:big"), false);
+  assert.deepEqual(records.get("big", "0:x")?.mine, ["1"]);
+  full = false;
+  records.save();
+  assert.equal(storage.kept.has("form:big"), true);
+});
+
+test("storage that throws is reported and the records live on in memory", () => {
+  const fail = () => {
+    throw new Error("denied");
+  };
+  const { records, errors } = recordsOf({ get: fail, set: fail, remove: fail });
+  records.load();
+  records.put("a", field("x", "1"));
+  records.save();
+  records.forget();
+  assert.deepEqual(records.names(), []);
+  assert.ok(errors.length > 0);
+});
+
+test("a malformed stash is reported without its content and dropped, the others are loaded", () => {
+  const storage = memory();
+  storage.set("forms", ["bad", "worse", "good", 7]);
+  storage.set("form:bad", { at: 1000, fields: [{ field: "x", index: 0, base: "s3cret", mine: null }] });
+  storage.set("form:worse", "s3cret");
+  storage.set("form:good", { at: 1000, fields: [{ field: "x", index: 0, base: [""], mine: ["1"], file: false }] });
+  const { records, errors } = recordsOf(storage);
+  records.load();
+  assert.deepEqual(records.names(), ["good"]);
+  assert.equal(errors.length, 2);
+  assert.equal(errors.join().includes("s3cret"), false);
+  assert.equal(storage.kept.has("form:bad"), false);
+});
+
+test("a list of forms that is no list counts as empty", () => {
+  const storage = memory();
+  storage.set("forms", { a: 1 });
+  const { records, errors } = recordsOf(storage);
+  records.load();
+  assert.deepEqual([records.names(), errors], [[], []]);
+});
+
+test("a form older than its max age is dropped; a clock that was set back does not make it older", () => {
+  const stored = { at: 1000, fields: [{ field: "x", index: 0, base: [""], mine: ["1"] }] };
+  assert.equal(parseForm(stored, 1501, 500).size, 0);
+  assert.equal(parseForm(stored, 1500, 500).size, 1);
+  assert.equal(parseForm(stored, 0, 500).size, 1);
+});
+
+test("clearing a form takes it out of storage at once and leaves the others", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  records.put("a", field("x", "1"));
+  records.put("b", field("x", "1"));
+  records.save();
+  records.clear("a");
+  assert.deepEqual([...storage.kept.keys()].sort(), ["form:b", "forms"]);
+  assert.deepEqual(storage.get("forms"), ["b"]);
+});
+
+test("forgetting leaves nothing in storage, also of forms that were never loaded", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  records.put("a", field("x", "1"));
+  records.save();
+  recordsOf(storage).records.forget();
+  assert.equal(storage.kept.size, 0);
+});
+
+test("dropping the last field of a form removes the form", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  const entry = field("x", "1");
+  records.put("a", entry);
+  records.save();
+  records.drop("a", entry);
+  records.save();
+  assert.deepEqual(records.names(), []);
+  assert.equal(storage.kept.size, 0);
+});
+
+test("rows of one name are told apart", () => {
+  const { records } = recordsOf(memory());
+  records.put("a", entryOf({ name: "row", index: 0, base: [""], mine: ["1"] }));
+  records.put("a", entryOf({ name: "row", index: 1, base: [""], mine: ["2"] }));
+  assert.deepEqual(records.of("a").map((entry) => entry.mine[0]), ["1", "2"]);
+});
