@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import BadSignature, Signer
 
+from quart_stash.core import keys
 from quart_stash.core.keys import Keyring
 from quart_stash.errors import ConfigurationError
 
@@ -184,3 +185,10 @@ def test_signing_keys_for_itsdangerous() -> None:
     assert signer(rotated).unsign(signer(old).sign("v")) == b"v"
     with pytest.raises(BadSignature):
         signer(new).unsign(signer(old).sign("v"))
+
+
+def test_ids_that_collide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two secrets that have the same id are refused, because tokens could not tell them apart."""
+    monkeypatch.setattr(keys, "_expand", lambda *_: b"same")
+    with pytest.raises(ConfigurationError, match="same id"):
+        Keyring([NEW, OLD])
