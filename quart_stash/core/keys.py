@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from quart_stash.errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["KEY_ID_SIZE", "Keyring"]
 
@@ -114,7 +114,7 @@ def _expand(key: bytes, purpose: str, salt: bytes, length: int) -> bytes:
     return HKDFExpand(SHA256(), length, len(name).to_bytes(4, "big") + name + salt).derive(key)
 
 
-def _problem(secret: str | bytes) -> str | None:
+def _problem(secret: object) -> str | None:
     """Say what is wrong with a secret, without showing it."""
     if not isinstance(secret, str | bytes):
         return f"must be text or bytes, not {type(secret).__name__}"

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from quart_stash.core.state import StateType
-from quart_stash.core.tokens import Context, Sealer
-from quart_stash.errors import ProtocolError, TokenError, TokenRefused, TokenUnjudgeable
+from ..errors import ProtocolError, TokenError, TokenRefused, TokenUnjudgeable
+from .state import StateType
+from .tokens import Context, Sealer
 
 __all__ = ["Merged", "Snapshot", "Status", "merge", "seal_snapshot"]
 

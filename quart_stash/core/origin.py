@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
-from quart_stash.errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["check_allowed", "origin_allowed"]
 

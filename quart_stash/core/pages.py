@@ -10,9 +10,9 @@ from typing import Any
 
 from itsdangerous import BadSignature, Signer
 
-from quart_stash.core.keys import Keyring
-from quart_stash.core.tokens import Context
-from quart_stash.errors import TokenRefused
+from ..errors import TokenRefused
+from .keys import Keyring
+from .tokens import Context
 
 __all__ = ["PageSigner", "digest"]
 

@@ -26,8 +26,8 @@ from typing import (
 
 import msgspec
 
-from quart_stash.core.tokens import MAX_VERSION
-from quart_stash.errors import ConfigurationError, TokenStale
+from ..errors import ConfigurationError, TokenStale
+from .tokens import MAX_VERSION
 
 __all__ = ["ClientSettable", "Migration", "StateType", "why_invalid"]
 

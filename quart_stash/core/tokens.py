@@ -14,8 +14,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from quart_stash.core.keys import Keyring
-from quart_stash.errors import ConfigurationError, TokenExpired, TokenRefused, TokenUnjudgeable
+from ..errors import ConfigurationError, TokenExpired, TokenRefused, TokenUnjudgeable
+from .keys import Keyring
 
 __all__ = ["CLOCK_TOLERANCE", "MAX_VERSION", "Context", "Header", "Opened", "Sealer"]
 

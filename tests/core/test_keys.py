@@ -40,7 +40,7 @@ def refused(*ring: Any) -> str:
         "CHANGE-ME-IN-PRODUCTION",
         "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
         '_5#y2L"F4Q8z\n\xec]/',
-        b'_5#y2L"F4Q8z\n\xec]/',
+        pytest.param(b'_5#y2L"F4Q8z\n\xec]/', id="Flask's, as bytes"),
         '_5#y2L"F4Q8z\\n\\xec]/',
         "1234567890123456",
         b"secret key secret key",
