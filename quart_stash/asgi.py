@@ -39,11 +39,15 @@ class StashMiddleware:
         ConfigurationError: a key or a setting that can't work.
     """
 
-    def __init__(self, app: ASGIApp, *, secret_key: str | bytes | Sequence[str | bytes], **settings: Any) -> None:
+    def __init__(
+        self, app: ASGIApp, *, secret_key: str | bytes | Sequence[str | bytes], **settings: Any
+    ) -> None:
         keys = [secret_key] if isinstance(secret_key, (str, bytes)) else list(secret_key)
         self._app = app
         self._keyring = Keyring(keys)
-        self._config = StashConfig.from_mapping({f"STASH_{key.upper()}": value for key, value in settings.items()})
+        self._config = StashConfig.from_mapping(
+            {f"STASH_{key.upper()}": value for key, value in settings.items()}
+        )
         self._host: Host | None = None
 
     async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
@@ -80,7 +84,8 @@ async def mount_view(
 ) -> AsyncIterator[View[S]]:
     """Accept a WebSocket and mount a view on it; the body of the `async with` is the handler.
 
-    When the connection ends or the view is handed back, the body is cancelled where it waits, and the `async with` is left.
+    When the connection ends or the view is handed back, the body is cancelled where it waits, and the `async
+    with` is left.
 
     Args:
         scope: the ASGI scope, as it came through `StashMiddleware`.
@@ -102,7 +107,9 @@ async def mount_view(
     view_type = ViewType(name or str(scope["path"]), state_type)
     session = host.session(scope, view_type)
     await receive()  # websocket.connect
-    await send({"type": "websocket.accept", "subprotocol": None if session.plain else SUBPROTOCOL, "headers": []})
+    await send(
+        {"type": "websocket.accept", "subprotocol": None if session.plain else SUBPROTOCOL, "headers": []}
+    )
     over = asyncio.timeout(None)
     pump = asyncio.create_task(_pump(receive, over))
     bound = scope.get("path_params", {}) if arguments is None else arguments

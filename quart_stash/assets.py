@@ -56,7 +56,11 @@ class Assets:
             "data-limits": f'{{"message":{limits.message},"mount":{limits.mount}}}',
             **({"nonce": nonce} if nonce else {}),
         }
-        return "<script " + " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items()) + "></script>"
+        return (
+            "<script "
+            + " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
+            + "></script>"
+        )
 
     async def serve(self, scope: Scope, send: ASGISend, *, draining: Callable[[], bool]) -> bool:
         """Answer a request below the prefix. Returns whether it was one."""

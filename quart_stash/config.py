@@ -73,7 +73,9 @@ class StashConfig:
             if not key.startswith("STASH_"):
                 continue
             if key not in known:
-                raise ConfigurationError(f"{key} is not a setting of quart_stash; there are {', '.join(known)}")
+                raise ConfigurationError(
+                    f"{key} is not a setting of quart_stash; there are {', '.join(known)}"
+                )
             values[known[key].name] = _typed(key, value, known[key].type)
         return cls(**values)
 
@@ -100,7 +102,11 @@ def _typed(key: str, value: Any, annotation: Any) -> Any:
     if value is None and "None" in wanted:
         return None
     if "Sequence" in wanted:
-        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+        if (
+            isinstance(value, str)
+            or not isinstance(value, Sequence)
+            or not all(isinstance(v, str) for v in value)
+        ):
             raise ConfigurationError(f"{key} must be a list of strings, such as ['https://example.com']")
         return tuple(value)
     kind: tuple[type, ...] = (str,)
@@ -109,5 +115,7 @@ def _typed(key: str, value: Any, annotation: Any) -> Any:
     elif wanted.startswith("int"):
         kind = (int,)
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ConfigurationError(f"{key} must be {' or '.join(k.__name__ for k in kind)}, not {type(value).__name__}")
+        raise ConfigurationError(
+            f"{key} must be {' or '.join(k.__name__ for k in kind)}, not {type(value).__name__}"
+        )
     return value

@@ -29,8 +29,7 @@ __all__ = ["QuartStash", "ViewFunction"]
 
 S = TypeVar("S")
 P = ParamSpec("P")
-P_co = ParamSpec("P_co")
-IdentityLoader = Callable[[], "str | None | Awaitable[str | None]"]
+IdentityLoader = Callable[[], "Awaitable[str | None] | str | None"]
 _Loader = TypeVar("_Loader", bound=IdentityLoader)
 _M = TypeVar("_M", bound=Migration)
 
@@ -116,10 +115,10 @@ class QuartStash:
         return decorate
 
     def identity_loader(self, loader: _Loader) -> _Loader:
-        """Register who a connection belongs to: a function that returns a `str`, or `None`, or a promise of one.
+        """Register who a connection belongs to: a function, async or not, that returns a `str` or `None`.
 
-        Tokens are bound to it. By default it is a random id in the Quart session, together with what Flask-Login, Quart-Auth and a
-        plain `user_id` keep.
+        Tokens are bound to it. By default it is a random id in the Quart session, together with what
+        Flask-Login, Quart-Auth and a plain `user_id` keep.
         """
         self._identity = loader
         return loader
@@ -140,7 +139,7 @@ class QuartStash:
         return host is not None and host.gateway.draining
 
     def stats(self) -> dict[str, int]:
-        """Return counts of views: `live` now; `fresh`, `restored`, `rejected`, `plain` mounts and drain outcomes so far."""
+        """Return counts: `live` views now; `fresh`, `restored`, … mounts and drain outcomes so far."""
         gateway = self._host().gateway
         counts: Counter[str] = gateway.registry.counts + gateway.drainer.outcomes
         return {"live": len(gateway.registry.views()), **counts}
@@ -165,7 +164,9 @@ class QuartStash:
         """
         host = self._host()
         context = Context("application", (purpose,))
-        return msgspec.msgpack.decode(host.sealer.open(token, context, max_age=max_age, now=host.now()).payload)
+        return msgspec.msgpack.decode(
+            host.sealer.open(token, context, max_age=max_age, now=host.now()).payload
+        )
 
     async def sign_page(self, view: str | None = None, /, **values: Any) -> str:
         """Sign readable values for the socket that this page opens; the view has them as `view.page`.
@@ -241,7 +242,9 @@ class _Wiring:
         if scope["type"] == "lifespan" and self.host is None:
             try:
                 self.serving()
-            except Exception as error:  # whatever it is: a server goes on without lifespan, and would serve errors
+            except (
+                Exception
+            ) as error:  # whatever it is: a server goes on without lifespan, and would serve errors
                 await _refuse_to_start(receive, send, error)
                 return
         await self.serving().serve(self._asgi_app, scope, receive, send)

@@ -103,7 +103,8 @@ class Host:
         socket = scope.get(SCOPE_KEY)
         if not isinstance(socket, Socket):
             raise ConfigurationError(
-                "this view is not behind quart_stash: call init_app(app), or wrap the application in StashMiddleware"
+                "this view is not behind quart_stash: "
+                "call init_app(app), or wrap the application in StashMiddleware"
             )
         session = Session(
             socket,
@@ -126,7 +127,8 @@ class Host:
     ) -> AsyncIterator[View[S]]:
         """Mount a view on an accepted socket, and end it as its handler ends.
 
-        Where nothing can be mounted, this waits: the connection is closed, and the framework cancels the handler.
+        Where nothing can be mounted, this waits: the connection is closed, and the framework cancels the
+        handler.
         """
         session.task = asyncio.current_task()
         try:
@@ -169,7 +171,9 @@ class Host:
                 now=self.now(),
             )
         except TokenUnjudgeable as error:
-            logger.info("a token for %s can't be judged here (%s): left to another process", view_type.name, error)
+            logger.info(
+                "a token for %s can't be judged here (%s): left to another process", view_type.name, error
+            )
             await session.defer(4409, "can't judge this token")
             await session.wait_for_end()
         except ProtocolError as error:
@@ -193,7 +197,7 @@ class Host:
     async def _page(
         self, session: Session, mount: frames.Mount, view: str, identity: str | None
     ) -> Mapping[str, Any]:
-        """Verify the page params. Forged ones end here; but another process may hold the key that made them."""
+        """Verify the page params. Forged ones end here, but another process may hold their key."""
         if mount.page is None:
             return {}
         try:

@@ -24,12 +24,17 @@ def session_secret(session: MutableMapping[str, Any], *, create: bool) -> str | 
 
 
 def default_identity(session: MutableMapping[str, Any]) -> str | None:
-    """Return who the Quart session says this is, as a digest: equal for the same browser session and the same user.
+    """Return who the Quart session says this is, as a digest: the same for one browser session and user.
 
-    The random secret is taken together with what Flask-Login (`_user_id`), Quart-Auth and a plain `user_id` keep, so that
-    logging out, or in as somebody else, cuts the tie to what was stashed before.
+    The random secret is taken together with what Flask-Login (`_user_id`), Quart-Auth and a plain `user_id`
+    keep, so that logging out, or in as somebody else, cuts the tie to what was stashed before.
     """
-    parts = [session_secret(session, create=False), session.get("_user_id"), session.get("user_id"), _quart_auth_id()]
+    parts = [
+        session_secret(session, create=False),
+        session.get("_user_id"),
+        session.get("user_id"),
+        _quart_auth_id(),
+    ]
     if all(part is None for part in parts):
         return None
     return hashlib.sha256(repr([None if part is None else str(part) for part in parts]).encode()).hexdigest()

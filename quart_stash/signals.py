@@ -19,16 +19,16 @@ view_mounted = _signals.signal("view-mounted")
 """A view is mounted, fresh or not. Sent with `view` (its name), `id` and `status`."""
 
 view_restored = _signals.signal("view-restored")
-"""A view was restored from a token. Sent with `view`, `id` and `received` (messages that the token covers)."""
+"""A view was restored from a token. Sent with `view`, `id` and `received` (messages it covers)."""
 
 token_rejected = _signals.signal("token-rejected")
-"""A token was not accepted, and its view mounted fresh. Sent with `view`, `reason` and `error`, a `TokenError`."""
+"""A token was not accepted, and its view mounted fresh. With `view`, `reason` and a `TokenError`, `error`."""
 
 drain_started = _signals.signal("drain-started")
 """The server is leaving. Sent with `views` (how many) and `timeout` (seconds)."""
 
 view_drained = _signals.signal("view-drained")
-"""A view has ended in a drain. Sent with `view`, `id` and `outcome`: `synced`, `timed-out`, `gone`, `finished`."""
+"""A view has ended in a drain. With `view`, `id` and `outcome`: `synced`, `timed-out`, `gone`, `finished`."""
 
 drain_finished = _signals.signal("drain-finished")
 """The drain is over. Sent with `outcomes` (how many of each) and `seconds`."""

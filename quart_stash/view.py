@@ -28,8 +28,8 @@ class Message:
 
     Attributes:
         data: the payload, as it was sent: text or bytes.
-        number: 1, 2, 3 … over the whole life of the view, across connections. As a fence it keeps out a stopped
-            process that wakes up late: `UPDATE … WHERE last < :number`.
+        number: 1, 2, 3 … over the whole life of the view, across connections. As a fence it keeps out a
+            stopped process that wakes up late: `UPDATE … WHERE last < :number`.
         key: `view.id:number`, the idempotency key for effects outside the state.
         replayed: whether the client sent it again after a reconnect: an earlier process may have handled it.
     """
@@ -77,9 +77,9 @@ class Mounting:
 class View(Generic[S]):
     """A mounted view: the typed state, how it was mounted, and the way to the client.
 
-    Asking for the next message is the commit point: the state as it is then is what a restart restores. When the view has been
-    handed back in a drain, the handler is cancelled there, as Quart cancels it when a client disconnects. Returning
-    means that the view is finished, and the client forgets it.
+    Asking for the next message is the commit point: the state as it is then is what a restart restores. When
+    the view has been handed back in a drain, the handler is cancelled there, as Quart cancels it when a
+    client disconnects. Returning means that the view is finished, and the client forgets it.
     """
 
     def __init__(self, session: Session, mounting: Mounting) -> None:
@@ -170,14 +170,14 @@ class View(Generic[S]):
         await self.send(msgspec.json.encode(value).decode())
 
     async def commit(self) -> None:
-        """Commit in the middle of a long handler: the message in hand counts as received, and is not replayed."""
+        """Commit in the middle of a long handler: the message in hand is received, and is not replayed."""
         await self._session.commit()
 
     async def keep(self, key: str, value: Any, *, max_age: int, area: Area = "tab") -> None:
         """Let the browser keep a secret, encrypted; the server keeps nothing.
 
-        Returns once the browser has confirmed, so that using the secret is safe from then on. The pattern: restore or
-        create, keep, then use. A plain client keeps nothing.
+        Returns once the browser has confirmed, so that using the secret is safe from then on. The pattern:
+        restore or create, keep, then use. A plain client keeps nothing.
 
         Args:
             key: its name, up to 128 characters.

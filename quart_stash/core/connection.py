@@ -1,9 +1,9 @@
 """The server's half of the protocol, for one connection, as one transition table.
 
-`Connection.handle` takes an event (a frame of the client, or something that happened on this side) and returns what is
-to be done about it: frames to send, and the effects below. It does no I/O and knows no clock. Whatever the peer sends, it
-never raises: a breach of the protocol closes the connection. An event of this side that its state has no row for is our
-own bug, and raises `LookupError`.
+`Connection.handle` takes an event (a frame of the client, or something that happened on this side) and
+returns what is to be done about it: frames to send, and the effects below. It does no I/O and knows no clock.
+Whatever the peer sends, it never raises: a breach of the protocol closes the connection. An event of this
+side that its state has no row for is our own bug, and raises `LookupError`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Return(_Event, frozen=True):
 
 
 class Raise(_Event, frozen=True):
-    """The handler raised. `token` seals the last commit with the message in hand counted, if it could be sealed."""
+    """The handler raised. `token`, if any, seals the last commit with the message in hand counted."""
 
     token: str | None
 
@@ -209,7 +209,17 @@ class Connection:
         inbox: messages that wait for the handler; `None` is a void one.
     """
 
-    __slots__ = ("_arrived", "_asking", "_ever_asked", "_sent", "in_hand", "inbox", "outcome", "received", "state")
+    __slots__ = (
+        "_arrived",
+        "_asking",
+        "_ever_asked",
+        "_sent",
+        "in_hand",
+        "inbox",
+        "outcome",
+        "received",
+        "state",
+    )
 
     def __init__(self) -> None:
         self.state = State.OPENED
@@ -242,7 +252,7 @@ class Connection:
         return effects
 
     def take(self) -> Message | None:
-        """Return the next message for the handler that has asked, and put it in its hand; `None` if there is none yet."""
+        """Put the next message in the hand of the handler that has asked, and return it; or `None`."""
         while self.inbox:
             message = self.inbox.popleft()
             if message is not None:
@@ -421,7 +431,15 @@ def _serving(state: State) -> dict[type, Row]:
 
 def _unmounted(state: State) -> dict[type, Row]:
     """Return the rows that the states before the mount share."""
-    breaches = (frames.Mount, frames.Flushed, frames.Synced, frames.Void, frames.Stored, frames.Kept, Received)
+    breaches = (
+        frames.Mount,
+        frames.Flushed,
+        frames.Synced,
+        frames.Void,
+        frames.Stored,
+        frames.Kept,
+        Received,
+    )
     return {
         **dict.fromkeys(breaches, _BREACH),
         frames.Ping: (_C._pong, state),

@@ -117,7 +117,9 @@ class Drainer:
             await self._registry.change(unwound - loop.time())
         for socket in self._registry:
             if socket.feed is not None and socket.feed.force():
-                logger.error("the handler of %s ignores its cancellation and was ended", socket.scope.get("path"))
+                logger.error(
+                    "the handler of %s ignores its cancellation and was ended", socket.scope.get("path")
+                )
 
     def _summary(self, total: int) -> str:
         counts = self.outcomes
@@ -130,7 +132,7 @@ class Drainer:
             await asyncio.sleep(delay)
 
     def _tell(self, socket: Socket, drain: str, left: float, delay: float) -> None:
-        """Begin one view's handshake, in a task of its own: a peer that does not read must not hold up the others."""
+        """Begin one view's handshake, in its own task: a peer that does not read must not hold up others."""
         if socket.feed is None:
             return
         work = socket.feed.drain(drain, max(0, round(left * 1000)), round(delay * 1000))
@@ -149,5 +151,3 @@ async def _guard(work: Awaitable[None]) -> None:
         await work
     except Exception:
         logger.exception("a view could not be drained")
-
-

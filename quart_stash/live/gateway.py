@@ -32,7 +32,9 @@ class Gateway:
         trigger: for servers that take a shutdown trigger.
     """
 
-    def __init__(self, config: StashConfig, *, notify: Notify, trigger: ShutdownTrigger | None = None) -> None:
+    def __init__(
+        self, config: StashConfig, *, notify: Notify, trigger: ShutdownTrigger | None = None
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.registry = Registry()
         self.drainer = Drainer(self.registry, rate=config.reconnect_rate, notify=notify)
@@ -112,8 +114,8 @@ class Gateway:
                 self._shutting_down = True
                 if not self.draining and self.registry.views():
                     logger.warning(
-                        "this server did not let its shutdown be noticed: views are drained only now, which is "
-                        "too late for most; pass shutdown_trigger, or await drain() before it"
+                        "this server did not let its shutdown be noticed: "
+                        "views are drained only now, which is too late for most; pass shutdown_trigger, or await drain() before it"
                     )
                 await self.leave("lifespan shutdown")
             return event
@@ -148,7 +150,8 @@ class Gateway:
         if limit is not None and limit[0] < self._config.shutdown_timeout:
             self._timeout = max(0.2, limit[0] - _MARGIN)
             logger.warning(
-                "%s is %.1f s, shorter than STASH_SHUTDOWN_TIMEOUT (%.1f s): views are drained within %.2f s; raise it",
+                "%s is %.1f s, shorter than STASH_SHUTDOWN_TIMEOUT (%.1f s): "
+                "views are drained within %.2f s; raise it",
                 limit[1],
                 limit[0],
                 self._config.shutdown_timeout,

@@ -1,7 +1,8 @@
 """One view on one connection: carries out what the machine says, between the socket and the handler.
 
-The socket's pump feeds it frames, in the framework's own receiving task; the handler calls the rest from its own. No
-task is made per message. The machine is only ever touched between two awaits, so neither side needs a lock.
+The socket's pump feeds it frames, in the framework's own receiving task; the handler calls the rest from its
+own. No task is made per message. The machine is only ever touched between two awaits, so neither side needs a
+lock.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ __all__ = ["Binding", "Session"]
 
 logger = logging.getLogger("quart_stash")
 
-_INBOX_BYTES = 4  # of the largest messages, while the socket is not paused because the handler awaits the browser
+_INBOX_BYTES = (
+    4  # of the largest messages, while the socket is not paused because the handler awaits the browser
+)
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,15 @@ class Session:
     async def feed(self, data: str | bytes) -> None:
         """Take one frame of the client. Nothing that it holds raises."""
         await self._apply(self._parse(data))
-        while len(self.machine.inbox) >= self._config.max_queue and not self._waiting and not self.socket.closed:
+        while (
+            len(self.machine.inbox) >= self._config.max_queue and not self._waiting and not self.socket.closed
+        ):
             self._room = self._loop.create_future()
             await self._room
         if self._waiting and self._inbox_bytes > _INBOX_BYTES * self._config.max_message_size:
-            await self._apply(machine.Violation("too many messages while the handler awaits the browser", 1013))
+            await self._apply(
+                machine.Violation("too many messages while the handler awaits the browser", 1013)
+            )
 
     def gone(self) -> None:
         """The connection is over."""
@@ -122,7 +129,7 @@ class Session:
         )
 
     async def drain(self, drain: str, deadline: int, delay: int) -> None:
-        """The server is leaving: begin the handshake. A plain client is closed at the end, like any other socket."""
+        """The server leaves: begin the handshake. A plain client is closed at the end, as others are."""
         if not self.plain:
             await self._apply(machine.StartDrain(drain, deadline, delay))
 
@@ -154,7 +161,9 @@ class Session:
             self.machine.handle(frames.Mount(sent=0))
             self.machine.handle(machine.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
             return frames.Mount(sent=0)
-        self._timer("mount", self._config.effective_mount_timeout, lambda: self._spawn(machine.MountTimeout()))
+        self._timer(
+            "mount", self._config.effective_mount_timeout, lambda: self._spawn(machine.MountTimeout())
+        )
         mount = await self._mount
         self._cancel_timer("mount")
         return mount
@@ -191,7 +200,7 @@ class Session:
     # The handler's side.
 
     async def receive(self) -> machine.Message:
-        """Commit, and wait for the next message. Where the view has been handed back, this waits to be cancelled."""
+        """Commit, and wait for the next message. Of a view that was handed back, it waits to be cancelled."""
         if self._wake is not None:
             raise RuntimeError("two tasks receive from one view at the same time")
         if self._over:
@@ -350,7 +359,9 @@ class Session:
 
     async def _send_token(self) -> None:
         self._cancel_timer("sync")
-        if self._over or self._sealed == (self.machine.received, self._snapshot) and not self.machine.draining:
+        if self._over or (
+            self._sealed == (self.machine.received, self._snapshot) and not self.machine.draining
+        ):
             return
         await self._apply(machine.Seal(self._seal(self.machine.received, self._snapshot)))
 
@@ -371,8 +382,10 @@ class Session:
             raise StateTooLarge(len(snapshot), self._config.max_state_size)
         return snapshot
 
-    async def _ask_browser(self, frame: frames.Keep | frames.Forget | frames.Restore, *, restored: bool) -> str | None:
-        """Send `frame` and wait for the answer. The socket is not paused meanwhile: the answer comes through it."""
+    async def _ask_browser(
+        self, frame: frames.Keep | frames.Forget | frames.Restore, *, restored: bool
+    ) -> str | None:
+        """Send `frame` and wait for the answer. The socket is not paused meanwhile: it brings the answer."""
         await self._hold()
         if self.plain:
             return None
@@ -424,7 +437,7 @@ class Session:
 
 
 def _larger(data: str | bytes, limit: int) -> bool:
-    """Whether `data` takes more than `limit` bytes; text is only encoded where its length leaves that open."""
+    """Whether `data` takes more than `limit` bytes; text is encoded only where its length leaves it open."""
     length = len(data)
     if isinstance(data, bytes) or length > limit or length * 4 <= limit:
         return length > limit

@@ -1,8 +1,8 @@
 """The ways to notice that the server is leaving, one class each.
 
-No ASGI server tells an application so while its sockets are open: `lifespan.shutdown` comes when they are gone. So this
-module looks by itself. It is the one place that reads a server's internals: defensively, with `getattr`, and with tests on
-the real servers that fail when a release changes them.
+No ASGI server tells an application so while its sockets are open: `lifespan.shutdown` comes when they are
+gone. So this module looks by itself. It is the one place that reads a server's internals: defensively, with
+`getattr`, and with tests on the real servers that fail when a release changes them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol
 
@@ -23,7 +22,8 @@ __all__ = ["HypercornContext", "Listener", "ShutdownTrigger", "SignalChain", "se
 
 logger = logging.getLogger("quart_stash")
 
-_ABSORB = 0.5  # seconds that a server has to begin its own shutdown, before a default signal action is let through
+# Seconds that a server has to begin its own shutdown, before a default signal action is let through.
+_ABSORB = 0.5
 
 
 class Listener(Protocol):
@@ -44,8 +44,8 @@ class Listener(Protocol):
 class HypercornContext:
     """Hypercorn's worker context, an event of which is set at the very start of its shutdown.
 
-    A worker of the `hypercorn` command gets no signal: it polls an event of its parent. What a connection is handed as `send` is a bound
-    method of an object that knows the worker's context.
+    A worker of the `hypercorn` command gets no signal: it polls an event of its parent. What a connection is
+    handed as `send` is a bound method of an object that knows the worker's context.
     """
 
     name = "Hypercorn's worker context"
@@ -107,9 +107,12 @@ class SignalChain:
     """A handler for SIGTERM and SIGINT that keeps the earlier one, and calls it after the drain.
 
     There is one per process, as there is one handler per signal, and it may serve several applications.
-    - The loop's own handler (`loop.add_signal_handler`) runs besides, through the wake-up descriptor: here we only notice.
-    - A plain function, such as Uvicorn's, is called when every drain has ended: the server begins to shut down then.
-    - The default action of a Hypercorn worker is absorbed while the worker leaves by itself; else it is let through.
+    - The loop's own handler (`loop.add_signal_handler`) runs besides, through the wake-up descriptor: here we
+      only notice.
+    - A plain function, such as Uvicorn's, is called when every drain has ended: the server begins to shut
+      down then.
+    - The default action of a Hypercorn worker is absorbed while the worker leaves by itself; else it is let
+      through.
     """
 
     name = "a chained SIGTERM handler"
@@ -138,7 +141,7 @@ class SignalChain:
 
     @classmethod
     def leave(cls, listener: Listener) -> None:
-        """Remove a listener; with the last one go the handlers, but for those that a worker's parent would kill it without."""
+        """Remove a listener. With the last go the handlers, save those without which a worker is killed."""
         chain = cls._shared
         if chain is None or listener not in chain._listeners:
             return
@@ -146,7 +149,9 @@ class SignalChain:
         if chain._listeners or threading.current_thread() is not threading.main_thread():
             return
         for signum, previous in list(chain._previous.items()):
-            if signal.getsignal(signum) == chain._handle and not (previous is signal.SIG_DFL and listener.leaving()):
+            if signal.getsignal(signum) == chain._handle and not (
+                previous is signal.SIG_DFL and listener.leaving()
+            ):
                 signal.signal(signum, previous)
                 del chain._previous[signum]
         chain._seen.clear()
@@ -203,7 +208,7 @@ def server_name(send: Any) -> str:
 
 
 def server_limit(lifespan_send: Any) -> tuple[float, str] | None:
-    """Return the seconds after which the server cuts its connections, and the setting's name, if that can be told.
+    """Return after how many seconds the server cuts its connections, and which setting says so, if known.
 
     Args:
         lifespan_send: the `send` of the lifespan scope.
@@ -221,6 +226,6 @@ def server_limit(lifespan_send: Any) -> tuple[float, str] | None:
 
 
 def _waits_for_connections() -> bool:
-    """Whether `Server.wait_closed()` waits for the connections (CPython 3.12.1): Hypercorn's limit begins after that."""
+    # There, `Server.wait_closed()` waits for the connections, and Hypercorn's limit begins only after it.
     loop = asyncio.get_running_loop()
     return sys.version_info >= (3, 12, 1) and type(loop).__module__.startswith("asyncio")

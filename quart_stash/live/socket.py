@@ -1,7 +1,8 @@
 """One WebSocket of the server, view or not: the middleware owns its `receive` and `send`.
 
-Owning them is what lets the process leave. A framework keeps a connection's task until it hears `websocket.disconnect`;
-a peer that is stopped never makes the server say it. So the socket says it itself, once it has been closed.
+Owning them is what lets the process leave. A framework keeps a connection's task until it hears
+`websocket.disconnect`; a peer that is stopped never makes the server say it. So the socket says it itself,
+once it has been closed.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Socket:
         stuck: whether the close frame could not be written: the peer has stopped reading.
     """
 
-    def __init__(self, scope: Scope, receive: ASGIReceive, send: ASGISend, *, refusing: Callable[[], bool]) -> None:
+    def __init__(
+        self, scope: Scope, receive: ASGIReceive, send: ASGISend, *, refusing: Callable[[], bool]
+    ) -> None:
         self.scope = scope
         self.feed: Feed | None = None
         self.accepted = False
@@ -117,7 +120,7 @@ class Socket:
             )
 
     async def refuse(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Answer the handshake with an HTTP status, or plainly where the server can't, and end the application's part."""
+        """Answer the handshake with an HTTP status, if the server can, and end the application's part."""
         if self.closed:
             return
         self.closed = True

@@ -1,7 +1,7 @@
 """The last resort against a peer that has stopped reading: shut down its one TCP connection.
 
-While data is queued for such a peer, `send` never returns, and a server may wait for ever for the buffer to empty. Shutting
-down the connection frees it, with public calls only and on any server.
+While data is queued for such a peer, `send` never returns, and a server may wait for ever for the buffer to
+empty. Shutting down the connection frees it, with public calls only and on any server.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ logger = logging.getLogger("quart_stash")
 def cut(scope: Scope) -> bool:
     """Shut down the TCP connection that this ASGI scope stands for.
 
-    Only a connection whose two ends are the scope's own `client` and `server` is touched. Where a proxy's headers have put a foreign
-    address into `client`, none matches, and none is touched.
+    Only a connection whose two ends are the scope's own `client` and `server` is touched. Where a proxy's
+    headers have put a foreign address into `client`, none matches, and none is touched.
 
     Returns:
         Whether a connection was found and shut down.
     """
     client, server = _name(scope.get("client")), _name(scope.get("server"))
     if client is None or server is None:
-        logger.warning("a peer has stopped reading, and its connection can't be told apart: it is left to the server")
+        logger.warning(
+            "a peer has stopped reading, and its connection can't be told apart: it is left to the server"
+        )
         return False
     for number in _descriptors():
         with contextlib.suppress(OSError):
