@@ -1,0 +1,1 @@
+"""Edit a profile: a form that survives every restart of its server."""
