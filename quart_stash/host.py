@@ -209,7 +209,6 @@ class Host:
             else:
                 await session.defer(4409, "can't judge these page params")
             await session.wait_for_end()
-            return {}
 
     def _drained(self, view_type: ViewType[Any], session: Session, outcome: Outcome) -> None:
         self.gateway.drainer.count(outcome)

@@ -115,7 +115,8 @@ class Gateway:
                 if not self.draining and self.registry.views():
                     logger.warning(
                         "this server did not let its shutdown be noticed: "
-                        "views are drained only now, which is too late for most; pass shutdown_trigger, or await drain() before it"
+                        "views are drained only now, which is too late for most; "
+                        "pass shutdown_trigger, or await drain() before it"
                     )
                 await self.leave("lifespan shutdown")
             return event

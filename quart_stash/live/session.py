@@ -289,7 +289,9 @@ class Session:
         """End a handler that ignores its cancellation. Returns whether there was one."""
         if self.task is None or self.task.done() or self.task is asyncio.current_task():
             return False
-        self.task.get_coro().close()  # type: ignore[union-attr]
+        coroutine = self.task.get_coro()
+        if coroutine is not None:
+            coroutine.close()
         return True
 
     # Inside.
