@@ -8,7 +8,7 @@ import secrets
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from itsdangerous import BadSignature, Signer
 
@@ -95,6 +95,7 @@ def test_refusal_shows_no_secret(secret: str) -> None:
 
 
 @given(st.binary(min_size=16, max_size=64).filter(lambda raw: len(set(raw)) >= 8))
+@example(b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12Me")
 def test_random_bytes(raw: bytes) -> None:
     """Random bytes of sixteen and more are taken, and so are the usual ways to write them."""
     Keyring([raw])
