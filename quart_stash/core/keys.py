@@ -20,8 +20,8 @@ _MIN_SECRET = 16
 _MIN_DISTINCT = 4
 _HOW_TO = "; make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
-# What guides and tutorials print, so what attackers try first, in lower case and without separators. Nothing else
-# is taken off: what is left of random bytes could then be a word by chance.
+# What guides and tutorials print, so what attackers try first, in lower case and without separators.
+# Nothing else is taken off: what is left of random bytes could then be a word by chance.
 _SEPARATORS = re.compile(r"[\s._,;:!?'\"-]")
 _SAMPLES = frozenset(
     {
