@@ -1,0 +1,190 @@
+"""Runs the checks, each with its own set-up: all that CI runs, or those that are named."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from environment import (
+    ROOT,
+    SetupError,
+    fail,
+    find_node,
+    find_python,
+    install_chromium,
+    install_packages,
+    make_venv,
+)
+
+PYTHONS = ("3.11", "3.13")
+NEWEST = PYTHONS[-1]
+CODE = ("quart_stash", "tests", "tools", "examples")
+
+_PASSED = re.compile(r"(?:^|[ =])(\d+) passed\b|^(?:#|\u2139) pass (\d+)$")
+_FAILED = re.compile(r"(?:^|[ =])(\d+) (?:failed|errors?)\b.* in [\d.]+s|^(?:#|\u2139) fail (\d+)$")
+
+
+@dataclass
+class Tally:
+    """How many tests passed and failed, as pytest and Node's runner say at their ends."""
+
+    passed: int = 0
+    failed: int = 0
+
+    def read(self, line: str) -> None:
+        """Count what a line of output says."""
+        line = re.sub(r"\x1b\[[\d;]*m", "", line).strip()
+        for pattern, name in ((_PASSED, "passed"), (_FAILED, "failed")):
+            found = pattern.search(line)
+            if found:
+                setattr(self, name, getattr(self, name) + int(found[1] or found[2]))
+
+
+tally = Tally()
+
+
+def run(*command: str | Path, cwd: Path = ROOT, path: Path | None = None) -> None:
+    """Run one command of a check, showing and counting what it says.
+
+    Raises:
+        SetupError: it failed.
+    """
+    shown = " ".join(os.path.relpath(part, ROOT) if isinstance(part, Path) else part for part in command)
+    print(f"$ {shown}", flush=True)
+    environment = {**os.environ, "PATH": f"{path}{os.pathsep}{os.environ['PATH']}"} if path else None
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            tally.read(line)
+    if process.returncode:
+        fail(f"this failed ({process.returncode}): {shown}")
+
+
+def python(version: str = NEWEST) -> Path:
+    """Return the `bin` directory of one Python's environment."""
+    groups = ("dev",) if version == NEWEST else ("test",)
+    return make_venv(version, find_python(version), groups)
+
+
+def lint() -> None:
+    """Rules and layout."""
+    run(python() / "ruff", "check", "--quiet")
+    run(python() / "ruff", "format", "--quiet", "--check")
+
+
+def types() -> None:
+    """Types."""
+    run(python() / "mypy", *CODE)
+    here, node = python(), find_node()
+    verify = ("--verifytypes", "quart_stash", "--ignoreexternal", "--pythonpath", here / "python")
+    run(here / "pyright", *verify, path=node)
+
+
+def floors() -> None:
+    """Which module may import which."""
+    run(python() / "lint-imports", "--no-logo")
+
+
+def generated() -> None:
+    """What is generated from the code."""
+    run(python() / "python", "tools/generate.py", "--check")
+
+
+def script() -> None:
+    """The JavaScript client."""
+    node = find_node()
+    install_packages(node)
+    for name in ("check", "test", "verify"):
+        run(node / "npm", "run", "--silent", name, cwd=ROOT / "js", path=node)
+
+
+def bundle() -> None:
+    """Build the JavaScript client into the package."""
+    node = find_node()
+    install_packages(node)
+    run(node / "npm", "run", "--silent", "build", cwd=ROOT / "js", path=node)
+
+
+def unit() -> None:
+    """The Python tests, servers included."""
+    for version in PYTHONS:
+        here = python(version)
+        names = ("quart", "hypercorn", "uvicorn", "gunicorn")
+        say = "from importlib.metadata import version as of; print(*(f'{n} {of(n)}' for n in sys.argv[1:]))"
+        print(f"-- Python {version}", flush=True)
+        run(here / "python", "-c", f"import sys; {say}", *names)
+        run(here / "python", "-m", "pytest", "--quiet", "--ignore=tests/browser")
+
+
+def browser() -> None:
+    """The tests in Chromium."""
+    here = python()
+    install_chromium()
+    run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
+
+
+def wheel() -> None:
+    """The built wheel, outside the checkout."""
+    run(python() / "python", "tools/wheel.py")
+
+
+def layout() -> None:
+    """Lay the Python code out."""
+    run(python() / "ruff", "format")
+    run(python() / "ruff", "check", "--fix")
+
+
+ALL: dict[str, Callable[[], None]] = {
+    "lint": lint,
+    "types": types,
+    "floors": floors,
+    "generated": generated,
+    "script": script,
+    "unit": unit,
+    "wheel": wheel,
+    "browser": browser,
+}
+OTHERS: dict[str, Callable[[], None]] = {"bundle": bundle, "format": layout}
+
+
+def main(names: list[str]) -> int:
+    """Run the checks in order, up to the first that fails."""
+    os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    begin = time.monotonic()
+    times: list[str] = []
+    for name in names or ALL:
+        check = {**ALL, **OTHERS}[name]
+        print(f"\n== {name}: {check.__doc__}", flush=True)
+        began = time.monotonic()
+        try:
+            check()
+        except SetupError as error:
+            print(f"\n{name} failed after {time.monotonic() - began:.0f} s\n{error}")
+            print(f"{tally.passed} passed, {max(tally.failed, 1)} failed")
+            return 1
+        except KeyboardInterrupt:
+            print("\nstopped")
+            return 130
+        times.append(f"{name} {time.monotonic() - began:.0f} s")
+    print(f"\n== done in {time.monotonic() - begin:.0f} s: {', '.join(times)}")
+    print(f"{tally.passed} passed, {tally.failed} failed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
