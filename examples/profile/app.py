@@ -1,7 +1,7 @@
 """Edit a profile. The server validates while you type, and saves into an SQLite file.
 
-Deploy in mid-sentence, reload, kill the server: no letter is lost, each message counts once, and each save is saved
-once. Without JavaScript the form is a plain form.
+Deploy in mid-sentence, reload, kill the server: no letter is lost, each message counts once, and each save is
+saved once. Without JavaScript the form is a plain form.
 """
 
 from __future__ import annotations

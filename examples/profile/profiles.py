@@ -85,18 +85,19 @@ class Profiles:
         return errors
 
     def save(self, user: str, profile: Profile, *, key: str) -> bool:
-        """Save a profile, once for each `key`: a message comes again if a process died before it could say so.
+        """Save a profile, once for each `key`: a message comes again if a process died before it told.
 
         Returns:
             Whether it was saved now; otherwise it had been before.
         """
         # One transaction: the key and the profile, or neither.
         with closing(self._connect()) as database, database:
-            new = database.execute("INSERT OR IGNORE INTO saves (key, user) VALUES (?, ?)", (key, user)).rowcount
+            new = database.execute(
+                "INSERT OR IGNORE INTO saves (key, user) VALUES (?, ?)", (key, user)
+            ).rowcount
             if new:
                 database.execute(_REPLACE, {"user": user, **asdict(profile)})
         return bool(new)
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=10)
-

@@ -1,0 +1,1 @@
+"""Launch a deployment with secrets that the server does not keep."""
