@@ -102,9 +102,9 @@ test("storage that throws is reported and the records live on in memory", () => 
 test("a malformed stash is reported without its content and dropped, the others are loaded", () => {
   const storage = memory();
   storage.set("forms", ["bad", "worse", "good", 7]);
-  storage.set("form:bad", { at: 1000, fields: [{ field: "x", index: 0, base: "s3cret", mine: null }] });
+  storage.set("form:bad", { at: 1000, fields: [{ name: "x", index: 0, base: "s3cret", mine: null }] });
   storage.set("form:worse", "s3cret");
-  storage.set("form:good", { at: 1000, fields: [{ field: "x", index: 0, base: [""], mine: ["1"], file: false }] });
+  storage.set("form:good", { at: 1000, fields: [{ name: "x", index: 0, base: [""], mine: ["1"], file: false }] });
   const { records, errors } = recordsOf(storage);
   records.load();
   assert.deepEqual(records.names(), ["good"]);
@@ -122,7 +122,7 @@ test("a list of forms that is no list counts as empty", () => {
 });
 
 test("a form older than its max age is dropped; a clock that was set back does not make it older", () => {
-  const stored = { at: 1000, fields: [{ field: "x", index: 0, base: [""], mine: ["1"] }] };
+  const stored = { at: 1000, fields: [{ name: "x", index: 0, base: [""], mine: ["1"] }] };
   assert.equal(parseForm(stored, 1501, 500).size, 0);
   assert.equal(parseForm(stored, 1500, 500).size, 1);
   assert.equal(parseForm(stored, 0, 500).size, 1);

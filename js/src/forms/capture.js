@@ -1,8 +1,8 @@
 /**
  * Reads forms: which fields they have, what stands in them, and what the server had rendered.
  *
- * What was rendered is read from `defaultValue`, `defaultChecked` and `defaultSelected`: browsers restore `value` and
- * `checked` by themselves over a reload, without a word to the page.
+ * What was rendered is read from `defaultValue`, `defaultChecked` and `defaultSelected`: browsers restore
+ * `value` and `checked` by themselves over a reload, without a word to the page.
  *
  * @module
  */
@@ -31,23 +31,25 @@ import { fieldKey } from "./records.js";
 const BUTTONS = new Set(["submit", "reset", "button", "image", "hidden"]);
 
 /**
- * The fields of a form by key, in tree order. Secret fields are listed as such, so that what was stashed before they
- * became secret can be dropped; nameless, hidden, button-like and switched-off controls are not listed.
+ * The fields of a form by key, in tree order. Secret and switched-off fields are listed as secret, so that
+ * what was stashed before they became so can be dropped; nameless, hidden and button-like controls are not
+ * listed.
  *
  * @param {HTMLFormElement} form
  * @param {string} formName
- * @param {{ has(name: string): boolean, add(name: string): unknown }} secretNames remembered for the form: a name that
- *   was a password once stays one
+ * @param {{ has(name: string): boolean, add(name: string): unknown }} secretNames remembered for the form: a
+ *   name that was a password once stays one
  * @returns {Map<string, Field>}
  */
 export function scan(form, formName, secretNames) {
   const fields = /** @type {Map<string, Field>} */ (new Map());
   const counts = /** @type {Map<string, number>} */ (new Map());
   const groups = /** @type {Map<string, Field>} */ (new Map());
+  const off = /** @type {Set<Field>} */ (new Set());
   for (const control of controlsOf(form)) {
     const { name } = control;
     const kind = kindOf(control);
-    if (name === "" || kind === null || isSwitchedOff(control)) continue;
+    if (name === "" || kind === null) continue;
     if (isSecret(control)) secretNames.add(name);
     const group = kind === "radio" || kind === "checkbox" ? `${kind}:${name}` : null;
     let field = group === null ? undefined : groups.get(group);
@@ -60,9 +62,12 @@ export function scan(form, formName, secretNames) {
       if (group !== null) groups.set(group, field);
     }
     field.was ??= attribute(control, "data-stash-was");
-    if (!isDisabled(control)) field.controls.push(control);
+    if (isSwitchedOff(control)) off.add(field);
+    else if (!isDisabled(control)) field.controls.push(control);
   }
-  for (const field of fields.values()) field.secret = secretNames.has(field.name);
+  for (const field of fields.values()) {
+    field.secret = secretNames.has(field.name) || (off.has(field) && field.controls.length === 0);
+  }
   return fields;
 }
 
@@ -88,7 +93,7 @@ export function read({ kind, controls }) {
   const [first] = controls;
   if (!first) return null;
   if (first instanceof HTMLSelectElement) return Array.from(first.selectedOptions, (option) => option.value);
-  if (kind === "radio" || kind === "checkbox") return checkedValues(controls, (input) => input.checked);
+  if (kind === "radio" || kind === "checkbox") return checkedValues(controls, ({ checked }) => checked);
   if (kind === "file") return null;
   return first.validity.badInput ? null : [first.value];
 }
@@ -142,8 +147,8 @@ export function isUsable(option) {
 }
 
 /**
- * The default as the control itself would show it: a range without a value stands in the middle, a colour is black.
- * Most often it is shown already, and nothing has to be made.
+ * The default as the control itself would show it: a range without a value stands in the middle, a colour is
+ * black. Most often it is shown already, and nothing has to be made.
  *
  * @param {HTMLInputElement} input
  * @returns {string}

@@ -47,13 +47,12 @@ export function controlsOf(form) {
  * @returns {node is Control}
  */
 export function isControl(node) {
-  return (
-    node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement
-  );
+  return [HTMLInputElement, HTMLTextAreaElement, HTMLSelectElement].some((kind) => node instanceof kind);
 }
 
 /**
- * The name under which a form is stashed: `data-stash`, or its `id` where that is empty. `null`: not to be stashed.
+ * The name under which a form is stashed: `data-stash`, or its `id` where that is empty. `null`: not to be
+ * stashed.
  *
  * @param {HTMLFormElement} form
  * @returns {string | null}
@@ -76,8 +75,8 @@ export function isDisabled(control) {
 }
 
 /**
- * Sets a property as the browser does. Frameworks put their own accessor on the element to learn who wrote last, and
- * would take a write through it for their own and ignore the events that follow.
+ * Sets a property as the browser does. Frameworks put their own accessor on the element to learn who wrote
+ * last, and would take a write through it for their own and ignore the events that follow.
  *
  * @param {Control} control
  * @param {"value" | "checked"} property

@@ -1,5 +1,6 @@
 /**
- * What is never stashed: passwords, one-time codes, card data, files, CSRF fields and whatever is switched off.
+ * What is never stashed: passwords, one-time codes, card data, files, CSRF fields and whatever is switched
+ * off.
  *
  * @module
  */
@@ -8,10 +9,15 @@ import { attribute, closest, controlsOf, isDisabled } from "./dom.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 
-/** `autocomplete` holds several words ("section-a billing cc-number"); any of these makes the field a secret. */
+/**
+ * `autocomplete` holds several words ("section-a billing cc-number"); any of these makes the field a secret.
+ */
 const SECRET_AUTOCOMPLETE = /^(one-time-code|current-password|new-password|cc-.*)$/i;
 
-/** Names that frameworks give their request-forgery tokens, with the prefixes that form libraries put before them. */
+/**
+ * Names that frameworks give their request-forgery tokens, with the prefixes that form libraries put before
+ * them.
+ */
 const CSRF_NAME = /csrf|xsrf|authenticity_token$|requestverificationtoken$|^_token$|^_wpnonce$/i;
 
 /** Controls that are shown in clear for the moment ("show password") but were a password before. */
@@ -56,8 +62,8 @@ export function isSwitchedOff(control) {
 }
 
 /**
- * Whether a form holds a filled control that must never be stored. What is submitted from such a form is to be kept in
- * memory only.
+ * Whether a form holds a filled control that must never be stored. What is submitted from such a form is to
+ * be kept in memory only.
  *
  * @param {HTMLFormElement} form
  * @returns {boolean}

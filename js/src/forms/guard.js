@@ -1,17 +1,23 @@
 /**
- * Keeps the control that somebody is working in from being disturbed: value, caret, selection, composition, and the
- * focus itself when the page around it is rendered anew.
+ * Keeps the control that somebody is working in from being disturbed: value, caret, selection, composition,
+ * and the focus itself when the page around it is rendered anew.
  *
  * @module
  */
 
 /** @typedef {import("./dom.js").Control} Control */
 
-/** @typedef {{ start: number, end: number, direction: "forward" | "backward" | "none", top: number }} Caret */
+/**
+ * @typedef {object} Caret
+ * @property {number} start
+ * @property {number} end
+ * @property {"forward" | "backward" | "none"} direction
+ * @property {number} top
+ */
 
 /** Controls that are worked in before they have any input to show for it: an open list, picker or slider. */
-const OPERATED =
-  "select, input:is([type=date], [type=time], [type=datetime-local], [type=month], [type=week], [type=color], [type=range])";
+const OPERATED = `select, input:is([type=date], [type=time], [type=datetime-local], [type=month]),
+  input:is([type=week], [type=color], [type=range])`;
 
 export class Guard {
   /** @type {WeakSet<EventTarget>} */
@@ -44,15 +50,15 @@ export class Guard {
   }
 
   /**
-   * Whether a field is to be left alone: the focus is in it and it was edited, or it holds what the browser cannot
-   * read yet (a number that is not finished) and a write would wipe out.
+   * Whether a field is to be left alone: the focus is in it and it was edited, or it holds what the browser
+   * cannot read yet (a number that is not finished) and a write would wipe out.
    *
    * @param {Control[]} controls
    * @returns {boolean}
    */
   protects(controls) {
     if (!controls.some((control) => this.#edited.has(control))) return false;
-    return controls.some((control) => hasFocus(control) || (this.#edited.has(control) && control.validity.badInput));
+    return controls.some((control) => hasFocus(control) || control.validity.badInput);
   }
 
   /** @param {Control} control */
@@ -62,9 +68,10 @@ export class Guard {
   }
 
   /**
-   * Some browsers say so when a focused control is taken out of the page, others do not. It is told from a user who
-   * leaves the control by what runs first: after a user's action microtasks run before anything else can change the
-   * page, while a script that replaces the control is still running, and the observer of its changes comes in between.
+   * Some browsers say so when a focused control is taken out of the page, others do not. It is told from a
+   * user who leaves the control by what runs first: after a user's action microtasks run before anything else
+   * can change the page, while a script that replaces the control is still running, and the observer of its
+   * changes comes in between.
    *
    * @param {Control} control
    */
@@ -97,18 +104,16 @@ export class Guard {
   }
 
   /**
-   * Gives the focus to the control that came in the place of the lost one, caret and scroll position included.
+   * Gives the focus to the control that came in the place of the lost one, caret and scroll position
+   * included.
    *
    * @param {Control} lost
    * @param {Control} control
    */
   refocus(lost, control) {
-    const caret = this.#caret;
     if (this.#edited.has(lost)) this.#edited.add(control);
     control.focus({ preventScroll: true });
-    if (!caret || control instanceof HTMLSelectElement || !hasCaret(control)) return;
-    control.setSelectionRange(caret.start, caret.end, caret.direction);
-    control.scrollTop = caret.top;
+    placeCaret(control, this.#caret);
   }
 }
 
@@ -133,7 +138,7 @@ function isNowhere(document) {
  * @param {Control} control
  * @returns {Caret | null}
  */
-function caretOf(control) {
+export function caretOf(control) {
   if (control instanceof HTMLSelectElement || !hasCaret(control)) return null;
   const { selectionStart, selectionEnd, selectionDirection, scrollTop } = control;
   return {
@@ -142,6 +147,16 @@ function caretOf(control) {
     direction: selectionDirection ?? "none",
     top: scrollTop,
   };
+}
+
+/**
+ * @param {Control} control
+ * @param {Caret | null} caret
+ */
+export function placeCaret(control, caret) {
+  if (!caret || control instanceof HTMLSelectElement || !hasCaret(control)) return;
+  control.setSelectionRange(caret.start, caret.end, caret.direction);
+  control.scrollTop = caret.top;
 }
 
 /**

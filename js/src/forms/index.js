@@ -1,13 +1,13 @@
 /**
- * Form recovery: carries what a user has typed over a reconnect, a reload and a new rendering, without ever touching
- * what they are typing.
+ * Form recovery: carries what a user has typed over a reconnect, a reload and a new rendering, without ever
+ * touching what they are typing.
  *
  * @module
  */
 
 import { read, rendered } from "./capture.js";
 import { formName, isControl } from "./dom.js";
-import { Guard, hasFocus } from "./guard.js";
+import { Guard, caretOf, hasFocus, placeCaret } from "./guard.js";
 import { same } from "./merge.js";
 import { Page } from "./page.js";
 import { Reconciler } from "./reconcile.js";
@@ -39,6 +39,7 @@ export { hasExcluded } from "./exclude.js";
 /** Milliseconds between two writes to storage. */
 const SAVE_INTERVAL = 1000;
 const DAY = 86_400_000;
+const MAX_UNTOLD = 1000;
 
 /**
  * Makes the recovery of the forms under `root`; nothing happens before `start()`.
@@ -51,10 +52,12 @@ export function createForms(options) {
 }
 
 /**
- * Events: `restored` (a `CustomEvent<Restored>` for every field and outcome; `field` is `null` where a whole form
- * failed) and `conflict` (`CustomEvent<Conflict>`).
+ * Events: `restored` (a `CustomEvent<Restored>` for every field and outcome; `field` is `null` where a whole
+ * form failed) and `conflict` (`CustomEvent<Conflict>`).
  */
 export class Forms extends EventTarget {
+  /** @type {Record<"restored" | "conflict", Event[] | null>} events that nobody has listened for yet */
+  #untold = { restored: [], conflict: [] };
   #loaded = false;
   #restoring = false;
   #foreign = false;
@@ -64,6 +67,8 @@ export class Forms extends EventTarget {
   #listening = null;
   /** @type {Map<Field, Value | null> | null} */
   #beforeBrowser = null;
+  /** @type {{ control: Control, caret: import("./guard.js").Caret | null } | null} */
+  #caret = null;
 
   /** @param {FormsOptions} options */
   constructor({ root, storage, now, maxAge = DAY, names }) {
@@ -89,10 +94,27 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * Begins to listen. What stands in the fields already, typed before or put back by the browser, counts as the user's.
+   * What was told before anybody listened, as by a restore at the page's start, is told to the first listener, once
+   * the script that adds it has run.
    *
-   * @param {{ foreign?: boolean }} [options] `foreign`: the tab was another user's before, so that whatever the browser
-   *   puts back is theirs, and is taken out again
+   * @override
+   * @param {"restored" | "conflict"} type
+   * @param {EventListenerOrEventListenerObject | ((event: CustomEvent) => void) | null} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, /** @type {EventListener} */ (listener), options);
+    const untold = this.#untold[type] ?? [];
+    this.#untold[type] = null;
+    queueMicrotask(() => untold.forEach((event) => this.dispatchEvent(event)));
+  }
+
+  /**
+   * Begins to listen. What stands in the fields already, typed before or put back by the browser, counts as
+   * the user's.
+   *
+   * @param {{ foreign?: boolean }} [options] `foreign`: the tab was another user's before, so that whatever
+   *   the browser puts back is theirs, and is taken out again
    */
   start({ foreign = false } = {}) {
     if (this.#listening) return;
@@ -109,8 +131,8 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * What goes up with a mount: the touched fields, in the order and the way a submission would carry them, then those
-   * that are not in the page at present.
+   * What goes up with a mount: the touched fields, in the order and the way a submission would carry them,
+   * then those that are not in the page at present.
    *
    * @returns {Record<string, [string, string][]>}
    */
@@ -139,8 +161,8 @@ export class Forms extends EventTarget {
 
   /** Writes to storage what has changed. */
   flush() {
-    this.#cancel();
     this.#read();
+    this.#cancel();
     this.records.save();
   }
 
@@ -169,6 +191,7 @@ export class Forms extends EventTarget {
   /** Brings the records up to what the fields hold. */
   #read() {
     this.#load();
+    if (!this.#listening) return;
     if (this.watcher.pending()) this.#pageChanged();
     this.page.reread();
   }
@@ -237,10 +260,15 @@ export class Forms extends EventTarget {
     setTimeout(() => !event.defaultPrevented && this.clear(name));
   }
 
-  /** Chromium puts its own copy of the fields back between `load` and `pageshow`, over what stands there, silently. */
+  /**
+   * Chromium puts its own copy of the fields back between `load` and `pageshow`, over what stands there,
+   * silently.
+   */
   #beforeBrowserRestores() {
     this.page.settle();
     this.#beforeBrowser = new Map([...this.#allFields()].map((field) => [field, read(field)]));
+    const control = [...this.#allFields()].flatMap(({ controls }) => controls).find(hasFocus);
+    this.#caret = control ? { control, caret: caretOf(control) } : null;
   }
 
   #afterBrowserRestored() {
@@ -250,8 +278,10 @@ export class Forms extends EventTarget {
       const expected = this.reconciler.expected(field);
       if (expected) write(field, expected);
       else this.#adopt(field);
+      if (this.#caret && hasFocus(this.#caret.control)) placeCaret(this.#caret.control, this.#caret.caret);
     }
     this.#beforeBrowser = null;
+    this.#caret = null;
     this.page.settle();
     this.#schedule();
   }
@@ -320,6 +350,9 @@ export class Forms extends EventTarget {
    * @param {Restored | Conflict} detail
    */
   #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+    const event = new CustomEvent(type, { detail });
+    const untold = this.#untold[type];
+    if (!untold) this.dispatchEvent(event);
+    else if (untold.length < MAX_UNTOLD) untold.push(event);
   }
 }

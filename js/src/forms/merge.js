@@ -1,8 +1,8 @@
 /**
  * Three-way merge of one field. Pure: values in, a decision out.
  *
- * Every value is a list of strings: one for a text or a select, none or one for a radio group, any number for a group
- * of checkboxes or a multiple select. A group is compared as a whole, whatever the order.
+ * Every value is a list of strings: one for a text or a select, none or one for a radio group, any number for
+ * a group of checkboxes or a multiple select. A group is compared as a whole, whatever the order.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The forms that are in the page, which control belongs to which field, and which fields have been touched since they
- * were last read. A keystroke costs two look-ups, however large the form is.
+ * The forms that are in the page, which control belongs to which field, and which fields have been touched
+ * since they were last read. A keystroke costs two look-ups, however large the form is.
  *
  * @module
  */
@@ -32,7 +32,12 @@ export class Page {
   #doubles = new WeakSet();
 
   /**
-   * @param {{ root: Document | Element, records: Records, wanted: (name: string) => boolean, tell: Tell, report: Report }} world
+   * @param {object} world
+   * @param {Document | Element} world.root
+   * @param {Records} world.records
+   * @param {(name: string) => boolean} world.wanted
+   * @param {Tell} world.tell
+   * @param {Report} world.report
    */
   constructor({ root, records, wanted, tell, report }) {
     this.root = root;
@@ -97,7 +102,10 @@ export class Page {
     for (const field of dirty) this.settleField(field);
   }
 
-  /** Reads again what the page itself may have changed without an event, such as a field emptied after sending. */
+  /**
+   * Reads again what the page itself may have changed without an event, such as a field emptied after
+   * sending.
+   */
   reread() {
     for (const [name, { fields }] of this.forms) {
       for (const entry of this.records.of(name)) {
@@ -143,7 +151,8 @@ export class Page {
     if (!file && same(mine, base) && same(mine, rendered(field))) {
       if (known) this.records.drop(form, known);
     } else if (!known?.control || !same(known.mine, mine)) {
-      this.records.put(form, entryOf({ name, index, base, mine, file, control, reported: known?.reported ?? "" }));
+      const { reported = "" } = known ?? {};
+      this.records.put(form, entryOf({ name, index, base, mine, file, control, reported }));
     } else {
       known.control = control;
     }
@@ -159,7 +168,14 @@ export class Page {
     const fields = scan(form, name, secrets);
     this.forms.set(name, { form, fields });
     for (const control of controlsOf(form)) this.#fields.set(control, null);
-    for (const field of fields.values()) for (const control of field.controls) this.#fields.set(control, field);
+    for (const field of fields.values()) {
+      for (const control of field.controls) this.#fields.set(control, field);
+    }
+    for (const entry of this.records.of(name)) {
+      if (!secrets.has(entry.name) && !fields.get(fieldKey(entry.name, entry.index))?.secret) continue;
+      this.records.drop(name, entry);
+      this.tell(name, entry.name, "skipped", "excluded");
+    }
   }
 
   /**

@@ -52,7 +52,8 @@ export class Reconciler {
       const renamed = bound ? renamedFields(bound) : new Map();
       for (const entry of this.records.of(name)) {
         try {
-          if (this.records.get(name, fieldKey(entry.name, entry.index)) !== entry) continue; // a hook has cleared it
+          const current = this.records.get(name, fieldKey(entry.name, entry.index));
+          if (current !== entry) continue; // a hook has cleared it, or an edit replaced it
           if (bound) this.#entry(name, bound, renamed, entry);
           else this.#tellOnce(name, entry, "pending", "not in the page");
         } catch (error) {
@@ -85,7 +86,7 @@ export class Reconciler {
     const key = fieldKey(entry.name, entry.index);
     const field = bound.fields.get(key) ?? this.#rename(form, entry, renamed.get(key));
     if (!field) return this.#tellOnce(form, entry, "pending", "not in the page");
-    if (field.secret || (field.kind === "file") !== entry.file) {
+    if ((field.kind === "file") !== entry.file) {
       this.records.drop(form, entry);
       return this.#tellOnce(form, entry, "skipped", "excluded");
     }
@@ -98,7 +99,7 @@ export class Reconciler {
     const theirs = rendered(field);
     const now = read(field);
     if (entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
-      entry.mine = now; // neither the user's value nor a new rendering: the page's own script has put it there
+      entry.mine = now; // neither the user's nor rendered: the page's own script has put it there
       this.records.put(form, entry);
     }
     const decision = merge({ base: entry.base, mine: entry.mine, theirs }, policyOf(field, bound.form));
@@ -113,10 +114,16 @@ export class Reconciler {
    * @param {{ theirs: Value, now: Value | null, control: Control }} found
    */
   #apply(form, field, entry, decision, { theirs, now, control }) {
+    const conflict = decision.outcome === "conflict";
     const shown = now !== null && same(now, decision.value);
-    const spared = !shown && this.guard.protects(field.controls);
+    if ((!shown || !decision.dirty) && this.guard.protects(field.controls)) {
+      // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
+      if (field.kind !== "text") write(field, entry.mine);
+      if (conflict) this.#tellConflict(form, field, entry, theirs, "mine");
+      return;
+    }
     const fresh = entry.control !== control;
-    if (!shown && !spared) {
+    if (!shown) {
       const why = ++entry.writes > MAX_WRITES ? "rendered too often" : write(field, decision.value);
       if (why !== "") {
         entry.control = null;
@@ -124,12 +131,12 @@ export class Reconciler {
       }
     }
     entry.control = control;
-    if (!decision.dirty && !spared) {
+    if (!decision.dirty) {
       this.#decided.set(control, decision.value);
       this.records.drop(form, entry);
     }
-    const changed = !spared && (!shown || fresh);
-    if (decision.outcome === "conflict") this.#tellConflict(form, field, entry, theirs, decision.dirty || spared);
+    const changed = !shown || fresh;
+    if (conflict) this.#tellConflict(form, field, entry, theirs, decision.dirty ? "mine" : "theirs");
     else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
     if (changed) announce(field);
   }
@@ -139,15 +146,15 @@ export class Reconciler {
    * @param {Field} field
    * @param {Entry} entry
    * @param {Value} theirs
-   * @param {boolean} keptMine
+   * @param {"mine" | "theirs"} kept
    */
-  #tellConflict(form, { name, controls }, entry, theirs, keptMine) {
-    const kept = keptMine ? "mine" : "theirs";
+  #tellConflict(form, { name, controls }, entry, theirs, kept) {
     const already = `conflict ${JSON.stringify([kept, theirs])}`;
     if (entry.reported === already) return;
     this.#tell(form, entry, "conflict", `kept ${kept}`);
     entry.reported = already;
-    this.conflict({ form, field: name, base: entry.base, mine: entry.mine, theirs, kept, controls: [...controls] });
+    const { base, mine } = entry;
+    this.conflict({ form, field: name, base, mine, theirs, kept, controls: [...controls] });
   }
 
   /**

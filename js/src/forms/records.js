@@ -1,7 +1,9 @@
 /**
- * What the user has changed, per form and field, and its place in storage. Pure but for the storage it is handed.
+ * What the user has changed, per form and field, and its place in storage. Pure but for the storage it is
+ * handed.
  *
- * Memory is the truth: storage may be full, blocked or cleared, and nothing is lost by that until the page goes.
+ * Memory is the truth: storage may be full, blocked or cleared, and nothing is lost by that until the page
+ * goes.
  *
  * @module
  */
@@ -22,7 +24,8 @@
  * @property {Value} base what was rendered when the user began
  * @property {Value} mine
  * @property {boolean} file a file had been chosen; what it was is not kept
- * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so far
+ * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
+ *   far
  * @property {string} reported the last outcome that was told, so that each is told once
  * @property {number} writes how often it was put into the page since the user's last edit
  */
@@ -54,8 +57,11 @@ export class Records {
   #behind = new Set();
 
   /**
-   * @param {{ storage: Storage, now: () => number, maxAge: number, report: (error: unknown, form: string) => void }} world
-   *   `now` and `maxAge` in milliseconds
+   * @param {object} world
+   * @param {Storage} world.storage
+   * @param {() => number} world.now milliseconds
+   * @param {number} world.maxAge milliseconds
+   * @param {(error: unknown, form: string) => void} world.report
    */
   constructor({ storage, now, maxAge, report }) {
     this.storage = storage;
@@ -64,7 +70,9 @@ export class Records {
     this.report = report;
   }
 
-  /** Takes up what an earlier page left. A form whose stash cannot be read is dropped, and holds up no other. */
+  /**
+   * Takes up what an earlier page left. A form whose stash cannot be read is dropped, and holds up no other.
+   */
   load() {
     for (const name of this.#storedNames()) {
       if (this.#forms.has(name)) continue;
@@ -139,7 +147,10 @@ export class Records {
     this.#attempt("", () => this.storage.remove(INDEX));
   }
 
-  /** Writes the forms that changed since the last time. One that storage refuses is tried again at the next save. */
+  /**
+   * Writes the forms that changed since the last time. One that storage refuses is tried again at the next
+   * save.
+   */
   save() {
     if (this.#behind.size === 0) return;
     for (const name of [...this.#behind]) {
@@ -163,7 +174,7 @@ export class Records {
       this.storage.remove(keyOf(name));
       return true;
     }
-    const fields = entries.map(({ name: field, index, base, mine, file }) => ({ field, index, base, mine, file }));
+    const fields = entries.map(({ name, index, base, mine, file }) => ({ name, index, base, mine, file }));
     return this.storage.set(keyOf(name), { at: this.now(), fields });
   }
 
@@ -207,11 +218,11 @@ export function parseForm(stored, now, maxAge) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { field, index, base, mine, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
-  if (typeof field !== "string" || field === "" || !Number.isInteger(index) || !isValue(base) || !isValue(mine)) {
+  const { name, index, base, mine, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  if (typeof name !== "string" || name === "" || !Number.isInteger(index) || !isValue(base) || !isValue(mine)) {
     throw new TypeError("a stashed field is malformed");
   }
-  return entryOf({ name: field, index: /** @type {number} */ (index), base, mine, file: file === true });
+  return entryOf({ name, index: /** @type {number} */ (index), base, mine, file: file === true });
 }
 
 /**

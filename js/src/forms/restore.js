@@ -13,7 +13,8 @@ import { same } from "./merge.js";
 /** @typedef {import("./capture.js").Field} Field */
 
 /**
- * Writes a value as a whole, or not at all: a field only takes what is among its options, and what its type lets stand.
+ * Writes a value as a whole, or not at all: a field only takes what is among its options, and what its type
+ * lets stand.
  *
  * @param {Field} field
  * @param {Value} value
@@ -96,11 +97,13 @@ function pick(items, values) {
  */
 export function announce({ kind, controls }) {
   const inputs = /** @type {HTMLInputElement[]} */ (controls);
-  const differ = inputs.filter((input) => (kind === "radio" ? input.checked : input.checked !== input.defaultChecked));
+  const untouched = (/** @type {HTMLInputElement} */ input) => kind === "checkbox" && input.defaultChecked;
+  const differ = inputs.filter((input) => input.checked !== untouched(input));
   const grouped = kind === "radio" || kind === "checkbox";
   for (const control of grouped && differ.length > 0 ? differ : controls) {
     for (const type of ["input", "change"]) {
-      control.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail: { stash: true } }));
+      const detail = { stash: true };
+      control.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail }));
     }
   }
 }
@@ -114,7 +117,8 @@ export function isAnnounced(event) {
 }
 
 /**
- * Who wins a conflict in this field, by the nearest `data-stash-conflict` at the control, around it or at its form.
+ * Who wins a conflict in this field, by the nearest `data-stash-conflict` at the control, around it or at its
+ * form.
  *
  * @param {Field} field
  * @param {HTMLFormElement} form
