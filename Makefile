@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types floors generated script unit browser wheel js format clean
+.PHONY: help demo test lint types floors generated script unit browser wheel js docs format clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\): *## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,9 @@ lint types floors generated script unit browser wheel:
 
 js:     ## build, test and put the client into quart_stash/static/
 	@$(PYTHON) tools/check.py bundle script
+
+docs:   ## write what the documentation takes from the code
+	@$(PYTHON) tools/check.py docs
 
 format: ## lay the Python code out
 	@$(PYTHON) tools/check.py format

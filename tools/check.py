@@ -82,13 +82,13 @@ def python(version: str = NEWEST) -> Path:
 
 
 def lint() -> None:
-    """Rules and layout."""
+    """Ruff's rules and its layout."""
     run(python() / "ruff", "check", "--quiet")
     run(python() / "ruff", "format", "--quiet", "--check")
 
 
 def types() -> None:
-    """Types."""
+    """Mypy, strict, and how complete the public types are."""
     run(python() / "mypy", *CODE)
     here, node = python(), find_node()
     verify = ("--verifytypes", "quart_stash", "--ignoreexternal", "--pythonpath", here / "python")
@@ -96,17 +96,17 @@ def types() -> None:
 
 
 def floors() -> None:
-    """Which module may import which."""
+    """Import-linter: which module may import which."""
     run(python() / "lint-imports", "--no-logo")
 
 
 def generated() -> None:
-    """What is generated from the code."""
+    """What is generated from the code is what the code generates."""
     run(python() / "python", "tools/generate.py", "--check")
 
 
 def script() -> None:
-    """The JavaScript client."""
+    """The JavaScript client: types, tests, and the committed bundle."""
     node = find_node()
     install_packages(node)
     for name in ("check", "test", "verify"):
@@ -121,7 +121,7 @@ def bundle() -> None:
 
 
 def unit() -> None:
-    """The Python tests, servers included."""
+    """The Python tests, servers included, on every supported Python."""
     for version in PYTHONS:
         here = python(version)
         names = ("quart", "hypercorn", "uvicorn", "gunicorn")
@@ -139,8 +139,13 @@ def browser() -> None:
 
 
 def wheel() -> None:
-    """The built wheel, outside the checkout."""
+    """The built wheel, installed and served outside the checkout."""
     run(python() / "python", "tools/wheel.py")
+
+
+def documentation() -> None:
+    """Generate what the documentation takes from the code."""
+    run(python() / "python", "tools/generate.py")
 
 
 def layout() -> None:
@@ -159,7 +164,7 @@ ALL: dict[str, Callable[[], None]] = {
     "wheel": wheel,
     "browser": browser,
 }
-OTHERS: dict[str, Callable[[], None]] = {"bundle": bundle, "format": layout}
+OTHERS: dict[str, Callable[[], None]] = {"bundle": bundle, "docs": documentation, "format": layout}
 
 
 def main(names: list[str]) -> int:
@@ -182,7 +187,8 @@ def main(names: list[str]) -> int:
             return 130
         times.append(f"{name} {time.monotonic() - began:.0f} s")
     print(f"\n== done in {time.monotonic() - begin:.0f} s: {', '.join(times)}")
-    print(f"{tally.passed} passed, {tally.failed} failed")
+    if tally.passed:
+        print(f"{tally.passed} passed, {tally.failed} failed")
     return 0
 
 

@@ -42,7 +42,7 @@ def find_python(version: str) -> Path:
             return candidate
     fail(
         f"no Python {version} that can make virtual environments was found, in {pyenv} or on the PATH; "
-        f"install one: `pyenv install {version}`, or where there is one `apt-get install python{version}-venv`"
+        f"install one: `pyenv install {version}`, or, where it exists, `apt-get install python{version}-venv`"
     )
 
 
