@@ -13,6 +13,7 @@ from .drainer import Drainer, Notify
 from .registry import Registry
 from .shutdown import HypercornContext, ShutdownTrigger, SignalChain, server_limit, server_name
 from .socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
+from .transport import cut
 
 __all__ = ["Gateway"]
 
@@ -99,6 +100,8 @@ class Gateway:
             if socket.feed is not None:
                 socket.feed.gone()
             self.registry.remove(socket)
+            if socket.stuck:
+                cut(scope)
 
     def _origin_allowed(self, scope: Scope) -> bool:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}

@@ -105,19 +105,26 @@ class Socket:
                 await self.refuse(503, [(b"retry-after", b"1")])
                 return
             self.accepted = True
-        if self.closed:
+        if self.closed and (self._over or kind != "websocket.http.response.body"):
             return
-        if kind == "websocket.close":
-            self._close_after_grace()
+        if kind == "websocket.close" and self.accepted:
+            await self.close(event.get("code", 1000), event.get("reason") or "")
+            return
+        if kind in ("websocket.close", "websocket.http.response.start"):
+            self.closed = True  # the application itself answers the handshake
         await self._send(event)
 
     async def send_frame(self, data: str | bytes) -> None:
-        """Send one frame, unless the socket is closed."""
-        if not self.closed:
-            text = data if isinstance(data, str) else None
+        """Send one frame, unless the socket is closed. A connection that breaks is an end, and no error."""
+        if self.closed:
+            return
+        text = data if isinstance(data, str) else None
+        try:
             await self._send(
                 {"type": "websocket.send", "text": text, "bytes": None if text is not None else data}
             )
+        except OSError:
+            self.end()
 
     async def refuse(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Answer the handshake with an HTTP status, if the server can, and end the application's part."""
@@ -136,7 +143,10 @@ class Socket:
         """Close with this code. Never waits longer than the grace for a peer that does not read."""
         if self.closed:
             return
-        self._close_after_grace()
+        if not self.accepted:
+            await self.refuse(503, [(b"retry-after", b"1")])
+            return
+        self.closed = True
         try:
             async with asyncio.timeout(CLOSE_GRACE):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
@@ -145,17 +155,16 @@ class Socket:
             self.end()
         except OSError:
             self.end()
+        finally:
+            # Only now: were it to fire while the frame waits, it would interrupt us, and not the application.
+            if not self._over:
+                asyncio.get_running_loop().call_later(CLOSE_GRACE, self.end)
 
     def end(self) -> None:
         """Tell the application that the connection is over, now."""
         self.closed = self._over = True
         if self._interrupt is not None and not self._interrupt.expired():
             self._interrupt.reschedule(asyncio.get_running_loop().time())
-
-    def _close_after_grace(self) -> None:
-        self.closed = True
-        if not self._over:
-            asyncio.get_running_loop().call_later(CLOSE_GRACE, self.end)
 
     def _gone(self) -> None:
         self.closed = self._over = True

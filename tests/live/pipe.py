@@ -1,0 +1,339 @@
+"""An in-memory ASGI server, page and clock: what the tests of the live floor and of the wiring play against.
+
+Time is virtual. When every task waits, the clock jumps to the next timer, so no test takes the time that it is about;
+and where there is no timer either, the test is stuck and fails at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import selectors
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, ParamSpec
+
+import msgspec
+
+from quart_stash.config import StashConfig
+from quart_stash.core.frames import SUBPROTOCOL
+from quart_stash.core.keys import Keyring
+from quart_stash.core.merge import Snapshot
+from quart_stash.core.state import StateType
+from quart_stash.core.tokens import Sealer
+from quart_stash.host import Host, ViewType
+from quart_stash.live.session import Binding, Session
+from quart_stash.view import View
+
+P = ParamSpec("P")
+
+SECRET = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
+OTHER_SECRET = "q1WmZ8nXo5RtY2uKc7VbE4aSjD9hGf3L"
+EPOCH = 1_700_000_000.0
+"""The wall clock's time when a virtual clock starts."""
+
+
+class _Selector(selectors.SelectSelector):
+    """Sees what is ready, and where nothing is, lets the clock jump instead of waiting."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise RuntimeError("every task waits, and nothing can happen any more")
+        if not ready and timeout is not None:
+            self.now += max(0.0, timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop with a clock of its own."""
+
+    def __init__(self) -> None:
+        self._clock = _Selector()
+        self.unhandled: list[dict[str, Any]] = []
+        super().__init__(self._clock)
+        self.set_exception_handler(lambda _, context: self.unhandled.append(context))
+
+    def time(self) -> float:
+        return self._clock.now
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an asynchronous test in virtual time; nothing may be left unhandled, and signals are put back."""
+
+    @functools.wraps(test)
+    def play(*args: P.args, **kwargs: P.kwargs) -> None:
+        before = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
+        loop = VirtualLoop()
+        try:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(test(*args, **kwargs))
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+        assert not loop.unhandled
+
+    return play
+
+
+async def settle() -> None:
+    """Let every task run until it waits for time or for the peer."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def wall_clock() -> float:
+    """Return the wall clock's time, which goes as the loop's."""
+    return EPOCH + asyncio.get_running_loop().time()
+
+
+class Pipe:
+    """One WebSocket as its ASGI server sees it, and the page behind it.
+
+    Attributes:
+        sent: every event of the application, in order.
+        readable: whether the peer reads; while it does not, the application's `send` waits.
+        broken: what the application's `send` raises, where the connection is broken.
+        task: the application's task.
+    """
+
+    def __init__(
+        self, path: str = "/view", *, plain: bool = False, extension: bool = True, **scope: Any
+    ) -> None:
+        self.scope: dict[str, Any] = {
+            "type": "websocket",
+            "asgi": {"spec_version": "2.3", "version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "ws",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(b"host", b"example.com")],
+            "client": ("127.0.0.1", 50000),
+            "server": ("127.0.0.1", 80),
+            "subprotocols": [] if plain else [SUBPROTOCOL],
+            "extensions": {"websocket.http.response": {}} if extension else {},
+            **scope,
+        }
+        self.sent: list[dict[str, Any]] = []
+        self.broken: Exception | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._changed = asyncio.Condition()
+        self._queue.put_nowait({"type": "websocket.connect"})
+
+    # The server's side.
+
+    async def receive(self) -> dict[str, Any]:
+        return await self._queue.get()
+
+    async def send(self, event: Any) -> None:
+        await self._writable.wait()
+        if self.broken is not None:
+            raise self.broken
+        self.sent.append(event)
+        async with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def readable(self) -> bool:
+        return self._writable.is_set()
+
+    @readable.setter
+    def readable(self, readable: bool) -> None:
+        (self._writable.set if readable else self._writable.clear)()
+
+    @property
+    def unread(self) -> int:
+        """How many events the application has not taken."""
+        return self._queue.qsize()
+
+    # The page's side.
+
+    def raw(self, data: str | bytes) -> None:
+        kind = "text" if isinstance(data, str) else "bytes"
+        self._queue.put_nowait({"type": "websocket.receive", kind: data})
+
+    def say(self, kind: str, **fields: Any) -> None:
+        self.raw(json.dumps({"type": kind, **fields}))
+
+    def message(self, data: str) -> None:
+        self.raw("=" + data)
+
+    def disconnect(self, code: int = 1006) -> None:
+        self._queue.put_nowait({"type": "websocket.disconnect", "code": code})
+
+    async def mount(self, **fields: Any) -> dict[str, Any]:
+        """Say `mount` and return `mounted`."""
+        self.say("mount", **{"sent": 0, **fields})
+        await self.until(lambda: self.frames("mounted") or self.close_code)
+        return self.frames("mounted")[0]
+
+    async def answer_drain(self, sent: int) -> dict[str, Any]:
+        """Answer the drain as an honest client does; return the final token."""
+        await self.until(lambda: self.frames("drain"))
+        self.say("flushed", sent=sent)
+        await self.until(lambda: self.final is not None)
+        final = self.frames("token")[-1]
+        self.say("synced", received=final["received"])
+        await self.closed()
+        return final
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until what was sent fulfils a condition."""
+        async with self._changed:
+            await self._changed.wait_for(condition)
+
+    async def closed(self) -> int:
+        """Wait for the close frame, answer it as the server does, wait for the application; return the code."""
+        await self.until(lambda: self.close_code is not None)
+        self.disconnect(self.close_code or 1006)
+        await self.ended()
+        return self.close_code or 0
+
+    async def ended(self) -> None:
+        """Wait until the application has returned."""
+        if self.task is not None:
+            await asyncio.wait([self.task])
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event["type"] for event in self.sent]
+
+    @property
+    def close_code(self) -> int | None:
+        return next((event["code"] for event in self.sent if event["type"] == "websocket.close"), None)
+
+    @property
+    def final(self) -> dict[str, Any] | None:
+        return next((frame for frame in self.frames("token") if frame.get("final")), None)
+
+    def frames(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Return the control frames, all or of one type."""
+        texts = [event["text"] for event in self.sent if event.get("text", None) is not None]
+        frames = [json.loads(text) for text in texts if text.startswith("{")]
+        return [frame for frame in frames if kind is None or frame["type"] == kind]
+
+    @property
+    def got(self) -> list[str]:
+        """The application messages, in order."""
+        texts = [event["text"] for event in self.sent if event.get("text", None) is not None]
+        return [text[1:] for text in texts if text.startswith("=")]
+
+
+class Process:
+    """One process with one view, behind a small framework that does what Quart does.
+
+    Args:
+        handler: takes the view.
+        state: the type of its state.
+        secret: the secret key.
+        config: the settings; the others are defaults with a sync interval of 0.
+
+    Attributes:
+        notes: what was notified: kind and data.
+        errors: what handlers raised.
+        ends: what became of each handler: `returned`, `raised`, `cancelled`.
+        host: of the application.
+        sessions: one for each connection, in order.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[View[Any]], Awaitable[None]],
+        state: type[Any] | StateType[Any] | None = None,
+        *,
+        secret: str | list[str] = SECRET,
+        identity: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        now: Callable[[], float] = wall_clock,
+        **config: Any,
+    ) -> None:
+        secrets = [secret] if isinstance(secret, str) else secret
+        state_type = state if isinstance(state, StateType) else StateType(state)
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+        self.errors: list[Exception] = []
+        self.ends: list[str] = []
+        self.sessions: list[Session] = []
+        self.host = Host(
+            StashConfig(**{"sync_interval": 0, **config}),
+            Keyring(secrets),
+            notify=lambda kind, **data: self.notes.append((kind, data)),
+            now=now,
+        )
+        self._handler = handler
+        self._type = ViewType("view", state_type)
+        self._identity = identity
+        self._arguments = arguments or {}
+
+    def open(self, pipe: Pipe | None = None, **scope: Any) -> Pipe:
+        """Open a connection."""
+        pipe = pipe or Pipe(**scope)
+        serving = self.host.serve(self._app, pipe.scope, pipe.receive, pipe.send)
+        pipe.task = asyncio.ensure_future(serving)
+        return pipe
+
+    async def mount(self, *, plain: bool = False, **fields: Any) -> Pipe:
+        """Open a connection, and mount it."""
+        pipe = self.open(plain=plain)
+        if not plain:
+            await pipe.mount(**fields)
+        return pipe
+
+    def drain(self) -> asyncio.Task[None]:
+        """Begin the drain."""
+        return self.host.gateway.leave("a test")
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """The outcomes of views, those that happened."""
+        return {name: count for name, count in self.host.gateway.drainer.outcomes.items() if count}
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        """Do what Quart does: one task pumps, one handles; at the end of the connection the second is cancelled."""
+        session = self.host.session(scope, self._type)
+        self.sessions.append(session)
+        await receive()
+        await send(
+            {"type": "websocket.accept", "subprotocol": None if session.plain else SUBPROTOCOL, "headers": []}
+        )
+        handling = asyncio.create_task(self._handle(session))
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        handling.cancel()
+        await asyncio.wait([handling])
+
+    async def _handle(self, session: Session) -> None:
+        try:
+            async with self.host.mounted(
+                session, self._type, arguments=self._arguments, identity=self._identity
+            ) as view:
+                await self._handler(view)
+        except asyncio.CancelledError:
+            self.ends.append("cancelled")
+            raise
+        except Exception as error:
+            self.errors.append(error)
+            self.ends.append("raised")
+        else:
+            self.ends.append("returned")
+
+
+def binding(*, arguments: str = "{}", identity: str = "") -> Binding:
+    """Return what the tokens of `Process` are bound to."""
+    return Binding(("view", arguments, "", "example.com", identity, ""))
+
+
+def unseal(token: str, state_type: StateType[Any] | None = None) -> tuple[str, int, Any]:
+    """Open a token of `Process`; return view id, number of messages, and state."""
+    opened = Sealer(Keyring([SECRET])).open(token, binding().view(), max_age=None, now=EPOCH)
+    snapshot = msgspec.msgpack.decode(opened.payload, type=Snapshot)
+    raw = bytes(snapshot.state)
+    state = msgspec.msgpack.decode(raw) if state_type is None else state_type.decode(raw, state_type.version)
+    return snapshot.view_id, snapshot.received, state
