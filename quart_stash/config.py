@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .core.keys import Keyring
+from .core.origin import check_allowed
 from .errors import ConfigurationError
 
 __all__ = ["StashConfig"]
@@ -48,6 +49,7 @@ class StashConfig:
         _require(self.sync_interval >= 0, "sync_interval", "must be 0 or more")
         _require(self.mount_timeout is None or self.mount_timeout > 0, "mount_timeout", "must be more than 0")
         _require(self.max_queue >= 1, "max_queue", "must be 1 or more")
+        check_allowed(self.allowed_origins)
         prefix = self.url_prefix
         _require(
             prefix.startswith("/") and not prefix.endswith("/") and "//" not in prefix,

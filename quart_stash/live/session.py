@@ -84,7 +84,7 @@ class Session:
         self._on_outcome = on_outcome
         self._loop = asyncio.get_running_loop()
         self._mount: asyncio.Future[frames.Mount] = self._loop.create_future()
-        self._state_type: StateType[Any] = StateType(None)
+        self._state_type = _NO_STATE
         self._binding = Binding(())
         self.view_id = ""
         self._snapshot = b""
