@@ -5,21 +5,19 @@
  * @module
  */
 
-import { read, rendered } from "./capture.js";
+import { Adopter } from "./adopt.js";
 import { formName, isControl } from "./dom.js";
-import { Guard, caretOf, hasFocus, placeCaret } from "./guard.js";
-import { same } from "./merge.js";
+import { Guard } from "./guard.js";
 import { Page } from "./page.js";
 import { Reconciler } from "./reconcile.js";
 import { Records, fieldKey } from "./records.js";
-import { isAnnounced, revert, write } from "./restore.js";
+import { isAnnounced } from "./restore.js";
 import { Watcher } from "./watch.js";
 
 export { hasExcluded } from "./exclude.js";
 
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./dom.js").Control} Control */
-/** @typedef {import("./merge.js").Value} Value */
 /** @typedef {import("./records.js").Entry} Entry */
 /** @typedef {import("./records.js").Storage} Storage */
 /** @typedef {import("./page.js").Outcome} Outcome */
@@ -60,15 +58,10 @@ export class Forms extends EventTarget {
   #untold = { restored: [], conflict: [] };
   #loaded = false;
   #restoring = false;
-  #foreign = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
   /** @type {AbortController | null} */
   #listening = null;
-  /** @type {Map<Field, Value | null> | null} */
-  #beforeBrowser = null;
-  /** @type {{ control: Control, caret: import("./guard.js").Caret | null } | null} */
-  #caret = null;
 
   /** @param {FormsOptions} options */
   constructor({ root, storage, now, maxAge = DAY, names }) {
@@ -90,6 +83,7 @@ export class Forms extends EventTarget {
       guard: this.guard,
       conflict: (conflict) => this.#emit("conflict", conflict),
     });
+    this.adopter = new Adopter({ page: this.page, guard: this.guard, reconciler: this.reconciler });
     this.watcher = new Watcher(root, () => this.#pageChanged());
   }
 
@@ -118,16 +112,11 @@ export class Forms extends EventTarget {
    */
   start({ foreign = false } = {}) {
     if (this.#listening) return;
-    this.#foreign = foreign;
     this.#load();
     this.#listen();
     this.watcher.start();
     this.page.bind();
-    for (const field of this.#allFields()) {
-      const now = read(field);
-      if (now !== null && !same(now, rendered(field))) this.#adopt(field);
-    }
-    this.page.settle();
+    this.adopter.adopt({ foreign });
   }
 
   /**
@@ -234,8 +223,8 @@ export class Forms extends EventTarget {
     const document = root instanceof Document ? root : root.ownerDocument;
     const window = document.defaultView;
     if (!window || document.readyState === "complete") return;
-    window.addEventListener("load", () => this.#beforeBrowserRestores(), { once: true, signal });
-    window.addEventListener("pageshow", () => this.#afterBrowserRestored(), { once: true, signal });
+    window.addEventListener("load", () => this.adopter.beforeBrowser(), { once: true, signal });
+    window.addEventListener("pageshow", () => this.#browserRestored(), { once: true, signal });
   }
 
   /** @param {Event} event */
@@ -261,55 +250,6 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * Chromium puts its own copy of the fields back between `load` and `pageshow`, over what stands there,
-   * silently.
-   */
-  #beforeBrowserRestores() {
-    this.page.settle();
-    this.#beforeBrowser = new Map([...this.#allFields()].map((field) => [field, read(field)]));
-    const control = [...this.#allFields()].flatMap(({ controls }) => controls).find(hasFocus);
-    this.#caret = control ? { control, caret: caretOf(control) } : null;
-  }
-
-  #afterBrowserRestored() {
-    for (const [field, before] of this.#beforeBrowser ?? []) {
-      const now = read(field);
-      if (now === null || (before !== null && same(now, before))) continue;
-      const expected = this.reconciler.expected(field);
-      if (expected) write(field, expected);
-      else this.#adopt(field);
-      if (this.#caret && hasFocus(this.#caret.control)) placeCaret(this.#caret.control, this.#caret.caret);
-    }
-    this.#beforeBrowser = null;
-    this.#caret = null;
-    this.page.settle();
-    this.#schedule();
-  }
-
-  /**
-   * Takes what stands in a field for the user's.
-   *
-   * @param {Field} field
-   */
-  #adopt(field) {
-    try {
-      if (this.#foreign) return revert(field);
-      for (const control of field.controls) if (hasFocus(control)) this.guard.edited(control);
-      this.page.begin(field);
-      this.#schedule();
-    } catch (error) {
-      this.#report(error, field.form, field.name);
-    }
-  }
-
-  /** @returns {Iterable<Field>} */
-  *#allFields() {
-    for (const { fields } of this.page.forms.values()) {
-      for (const field of fields.values()) if (!field.secret) yield field;
-    }
-  }
-
-  /**
    * @param {string} name
    * @returns {[string, string][]}
    */
@@ -323,6 +263,11 @@ export class Forms extends EventTarget {
       if (entry.file || field?.secret || field?.controls.length === 0) return [];
       return entry.mine.map((value) => /** @type {[string, string]} */ ([entry.name, value]));
     });
+  }
+
+  #browserRestored() {
+    this.adopter.afterBrowser();
+    this.#schedule();
   }
 
   #schedule() {

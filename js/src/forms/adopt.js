@@ -1,0 +1,102 @@
+/**
+ * Tells apart what stands in a field without an event: typed before the script ran, put back by the browser, or set by
+ * the page.
+ *
+ * @module
+ */
+
+import { read, rendered } from "./capture.js";
+import { caretOf, hasFocus, placeCaret } from "./guard.js";
+import { same } from "./merge.js";
+import { revert, write } from "./restore.js";
+
+/** @typedef {import("./capture.js").Field} Field */
+/** @typedef {import("./guard.js").Caret} Caret */
+/** @typedef {import("./dom.js").Control} Control */
+/** @typedef {import("./merge.js").Value} Value */
+
+/** @typedef {{ values: Map<Field, Value | null>, focused: Control | null, caret: Caret | null }} Snapshot */
+
+export class Adopter {
+  #foreign = false;
+  /** @type {Snapshot | null} */
+  #before = null;
+
+  /**
+   * @param {object} world
+   * @param {import("./page.js").Page} world.page
+   * @param {import("./guard.js").Guard} world.guard
+   * @param {import("./reconcile.js").Reconciler} world.reconciler
+   */
+  constructor({ page, guard, reconciler }) {
+    this.page = page;
+    this.guard = guard;
+    this.reconciler = reconciler;
+  }
+
+  /**
+   * Takes what stands in the fields, other than rendered, for the user's.
+   *
+   * @param {{ foreign: boolean }} options `foreign`: take it out instead, it is another user's
+   */
+  adopt({ foreign }) {
+    this.#foreign = foreign;
+    this.#each((field) => {
+      const now = read(field);
+      if (now !== null && !same(now, rendered(field))) this.#adopt(field);
+    });
+    this.page.settle();
+  }
+
+  /**
+   * Chromium puts its own copy of the fields back between `load` and `pageshow`, over whatever stands there by then,
+   * and tells nobody. To be called at `load`.
+   */
+  beforeBrowser() {
+    this.page.settle();
+    const before = /** @type {Snapshot} */ ({ values: new Map(), focused: null, caret: null });
+    this.#before = before;
+    this.#each((field) => {
+      before.values.set(field, read(field));
+      before.focused ??= field.controls.find(hasFocus) ?? null;
+    });
+    if (before.focused) before.caret = caretOf(before.focused);
+  }
+
+  /** Undoes what the browser did to the fields that are the user's or decided about; adopts the others. */
+  afterBrowser() {
+    const before = this.#before;
+    this.#before = null;
+    if (!before) return;
+    this.#each((field) => {
+      const [then, now] = [before.values.get(field) ?? null, read(field)];
+      if (now === null || (then !== null && same(now, then))) return;
+      const expected = this.reconciler.expected(field);
+      if (!expected) this.#adopt(field);
+      else if (write(field, expected) === "" && before.focused && field.controls.includes(before.focused)) {
+        placeCaret(before.focused, before.caret);
+      }
+    });
+    this.page.settle();
+  }
+
+  /** @param {Field} field */
+  #adopt(field) {
+    if (this.#foreign) return revert(field);
+    for (const control of field.controls) if (hasFocus(control)) this.guard.edited(control);
+    this.page.begin(field);
+  }
+
+  /** @param {(field: Field) => void} action */
+  #each(action) {
+    for (const { fields } of this.page.forms.values()) {
+      for (const field of fields.values()) {
+        try {
+          if (!field.secret) action(field);
+        } catch (error) {
+          this.page.report(error, field.form, field.name);
+        }
+      }
+    }
+  }
+}
