@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,22 +14,58 @@ from websockets.exceptions import ConnectionClosed
 SUBPROTOCOL = "quart-stash.v1"
 
 
+class NotMounted(ConnectionError):
+    """The connection ended before the view was mounted.
+
+    Attributes:
+        code: the close code.
+    """
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(f"not mounted: {code}")
+        self.code = code
+
+
 class Client:
     """One view of one tab, over as many connections as it takes.
+
+    Args:
+        url: where the view is.
+        answers_drain: whether it answers `drain` at all.
+        at_drain: messages that it sends when it hears `drain`, before it is flushed (as a page's hooks do).
+        origin: of the page.
+        headers: further ones for the handshake.
+        subprotocols: that it offers; none makes it a plain client.
+        mount: further fields of its `mount` frames.
 
     Attributes:
         token: the newest token.
         received: how many messages it covers.
-        outbox: number → message, for those that it does not cover.
-        got: application messages from the server, in order.
-        events: the control frames from the server, in order.
-        close_code: how the last connection ended.
+        sent: number of its newest message.
+        outbox: number → message, for those that the token does not cover.
+        got: application messages from the server, in order, over all connections.
+        events: the control frames from the server, in order, over all connections.
+        lost: messages that it still held when its token was rejected.
+        close_code: how the last connection ended; `None` while it is open.
     """
 
-    def __init__(self, url: str, *, answers_drain: bool = True, origin: str | None = None, **mount: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        answers_drain: bool = True,
+        at_drain: Sequence[str] = (),
+        origin: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (SUBPROTOCOL,),
+        **mount: Any,
+    ) -> None:
         self.url = url
         self.answers_drain = answers_drain
+        self.at_drain = list(at_drain)
         self.origin = origin
+        self.headers = dict(headers or {})
+        self.subprotocols = list(subprotocols)
         self.mount_fields = mount
         self.token: str | None = None
         self.received = 0
@@ -38,70 +74,90 @@ class Client:
         self.got: list[str] = []
         self.events: list[dict[str, Any]] = []
         self.kept: dict[str, str] = {}
+        self.lost: list[str] = []
         self.close_code: int | None = None
         self._changed = asyncio.Condition()
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._flushed = False
 
     @property
     def mounted(self) -> dict[str, Any]:
         """The newest `mounted` frame."""
-        return next(event for event in reversed(self.events) if event["type"] == "mounted")
+        return self.seen("mounted")[-1]
 
     async def connect(self) -> None:
-        """Open a connection and mount; returns when `mounted` is here, or raises `ConnectionClosed`."""
+        """Open a connection and mount; returns when `mounted` is here and the outbox is replayed.
+
+        Raises:
+            NotMounted: the connection was closed instead.
+            InvalidStatus: the handshake was refused.
+        """
         await self.open()
         await self.mount()
 
     async def open(self) -> None:
         """Open a connection, without mounting."""
-        self.close_code = None
+        self.close_code, self._flushed = None, False
         self._socket = await connect(
-            self.url, subprotocols=[SUBPROTOCOL], origin=self.origin, compression=None, max_size=None, ping_interval=None,
+            self.url, subprotocols=self.subprotocols or None, origin=self.origin, additional_headers=self.headers,
+            compression=None, max_size=None, ping_interval=None, proxy=None, open_timeout=30,
         )  # fmt: skip
+        self._reader = asyncio.create_task(self._read(self._socket))
 
     async def mount(self) -> None:
-        """Say `mount` and replay the outbox."""
+        """Say `mount`, wait for its answer and replay the outbox."""
         frame = {"type": "mount", "sent": self.sent, **self.mount_fields}
         if self.token is not None:
             frame["token"] = self.token
+        before = len(self.seen("mounted"))
         await self.raw(json.dumps(frame))
-        self._reader = asyncio.create_task(self._read())
-        before = sum(event["type"] == "mounted" for event in self.events)
-        await self.until(lambda: self.close_code is not None or self._mounts() > before)
-        if self._mounts() == before:
-            raise ConnectionError(f"not mounted: {self.close_code}")
-        if self.mounted["status"] == "rejected":
-            self.outbox.clear()
-            self.sent = 0
+        await self.until(lambda: self.close_code is not None or len(self.seen("mounted")) > before)
+        if len(self.seen("mounted")) == before:
+            raise NotMounted(self.close_code)
         for number in sorted(self.outbox):
-            if number > self.mounted["received"]:
-                await self.raw("=" + self.outbox[number])
+            await self.raw("=" + self.outbox[number])
 
     async def send(self, data: str) -> None:
-        """Send one message; it is kept until a token covers it."""
+        """Send one message; it is kept until a token covers it. After `flushed` it only waits for the next connection."""
         self.sent += 1
         self.outbox[self.sent] = data
-        await self.raw("=" + data)
+        if self.close_code is None and not self._flushed:
+            await self.raw("=" + data)
 
     async def raw(self, data: str | bytes) -> None:
-        """Send one frame as it stands."""
+        """Send one frame as it stands; into the void, if the connection is lost."""
         if self._socket is None:
             raise ConnectionError("not connected")
-        await self._socket.send(data)
+        try:
+            await self._socket.send(data)
+        except ConnectionClosed:
+            pass
 
-    async def until(self, condition: Any, timeout: float = 20) -> None:
-        """Wait until `condition()` holds."""
-        async with asyncio.timeout(timeout):
-            async with self._changed:
-                await self._changed.wait_for(condition)
+    async def control(self, kind: str, **fields: Any) -> None:
+        """Send one control frame."""
+        await self.raw(json.dumps({"type": kind, **fields}))
+
+    async def until(self, condition: Callable[[], object], timeout: float = 30) -> None:
+        """Wait until `condition()` holds; the time-out is there to end a test that hangs."""
+        async with asyncio.timeout(timeout), self._changed:
+            await self._changed.wait_for(condition)
+
+    async def answered(self, count: int) -> list[str]:
+        """Wait until `count` application messages are here, and return all of them."""
+        await self.until(lambda: len(self.got) >= count)
+        return self.got
 
     async def closed(self, timeout: float = 30) -> int:
         """Wait for the end of the connection and return its close code."""
-        if self._reader is None and self._socket is not None:
-            self._reader = asyncio.create_task(self._read())
         await self.until(lambda: self.close_code is not None, timeout)
         return self.close_code or 0
+
+    async def close(self) -> None:
+        """Close the connection, as a page does that is left."""
+        if self._socket is not None:
+            await self._socket.close(1001)
+            await self.closed()
 
     async def abort(self) -> None:
         """Cut the connection without a word."""
@@ -113,16 +169,13 @@ class Client:
         """Return the control frames of one type, in order."""
         return [event for event in self.events if event["type"] == kind]
 
-    def _mounts(self) -> int:
-        return len(self.seen("mounted"))
-
-    async def _read(self) -> None:
-        if self._socket is None:
-            raise ConnectionError("not connected")
+    async def _read(self, socket: ClientConnection) -> None:
         try:
-            async for frame in self._socket:
+            async for frame in socket:
                 text = frame if isinstance(frame, str) else frame.decode()
-                if text.startswith("="):
+                if SUBPROTOCOL not in self.subprotocols:
+                    self.got.append(text)
+                elif text.startswith("="):
                     self.got.append(text[1:])
                 else:
                     await self._control(json.loads(text))
@@ -131,32 +184,44 @@ class Client:
         except ConnectionClosed:
             pass
         finally:
-            self.close_code = self._socket.close_code or 1006
+            self.close_code = socket.close_code or 1006
             async with self._changed:
                 self._changed.notify_all()
 
     async def _control(self, frame: dict[str, Any]) -> None:
         self.events.append(frame)
         match frame["type"]:
-            case "mounted" if "token" in frame:
-                self.token, self.received = frame["token"], frame["received"]
+            case "mounted":
+                if frame["status"] == "rejected":
+                    self.lost += self.outbox.values()
+                    self.outbox.clear()
+                    self.sent = 0
+                self._cover(frame["received"], frame.get("token"))
             case "token":
-                self.token, self.received = frame["token"], frame["received"]
-                self.outbox = {n: data for n, data in self.outbox.items() if n > self.received}
+                self._cover(frame["received"], frame["token"])
                 if frame.get("final"):
-                    await self.raw(json.dumps({"type": "synced", "received": self.received}))
+                    await self.control("synced", received=self.received)
             case "drain" if self.answers_drain:
-                await self.raw(json.dumps({"type": "flushed", "sent": self.sent}))
+                for data in self.at_drain:
+                    await self.send(data)
+                self._flushed = True
+                await self.control("flushed", sent=self.sent)
+            case "failed":
+                self.outbox.pop(frame["number"], None)
             case "keep":
                 self.kept[frame["key"]] = frame["token"]
-                await self.raw(json.dumps({"type": "stored", "key": frame["key"]}))
+                await self.control("stored", key=frame["key"])
             case "forget":
                 self.kept.pop(frame["key"], None)
-                await self.raw(json.dumps({"type": "stored", "key": frame["key"]}))
+                await self.control("stored", key=frame["key"])
             case "restore":
                 token = self.kept.get(frame["key"])
-                answer = {"type": "kept", "key": frame["key"], **({"token": token} if token else {})}
-                await self.raw(json.dumps(answer))
+                await self.control("kept", key=frame["key"], **({"token": token} if token else {}))
+
+    def _cover(self, received: int, token: str | None) -> None:
+        self.received = received
+        self.token = token or self.token
+        self.outbox = {number: data for number, data in self.outbox.items() if number > received}
 
 
 @asynccontextmanager

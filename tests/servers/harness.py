@@ -1,0 +1,264 @@
+"""Starts real servers, with real signals, and ends only what it has started."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+APPS = Path(__file__).parent / "apps"
+
+SLACK = 20.0
+"""Seconds beyond the deadline that a process on a busy machine may take to leave: a check against hanging, not of speed."""
+
+TROUBLE = re.compile(
+    r"Traceback|\bERROR\b|\bCRITICAL\b|was never (?:awaited|retrieved)|was destroyed but|"
+    r"RuntimeWarning|ResourceWarning|resource_tracker"
+)
+"""What the log of a process that leaves well does not hold."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One way to serve an application.
+
+    Attributes:
+        name: for the test's id.
+        command: what is run after the interpreter; `{app}` is the module, `{fd}` the inherited listening socket.
+        way: how the start-up line must say that a shutdown is noticed.
+        workers: how many processes serve.
+        app: the module that is served.
+        by_hand: drained by a request to the application, before the signal.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    way: str
+    workers: int = 1
+    app: str = "stashed"
+    by_hand: bool = False
+
+
+_CONTEXT, _CHAIN = "Hypercorn's worker context", "a chained SIGTERM handler"
+_HYPERCORN = ("-m", "hypercorn", "{app}:app", "-b", "fd://{fd}")
+_UVICORN = ("-m", "uvicorn", "{app}:app", "--fd", "{fd}")
+_GUNICORN = ("-m", "gunicorn", "{app}:app", "-k", "uvicorn_worker.UvicornWorker", "-b", "fd://{fd}")
+
+HYPERCORN = Setup("hypercorn", _HYPERCORN, _CONTEXT)
+HYPERCORN_2 = Setup("hypercorn-w2", (*_HYPERCORN, "-w", "2"), _CONTEXT, workers=2)
+HYPERCORN_0 = Setup("hypercorn-w0", (*_HYPERCORN, "-w", "0"), _CONTEXT)
+UVICORN = Setup("uvicorn", _UVICORN, _CHAIN)
+UVICORN_2 = Setup("uvicorn-2", (*_UVICORN, "--workers", "2"), _CHAIN, workers=2)
+GUNICORN = Setup("gunicorn", _GUNICORN, _CHAIN)
+RUN = Setup("app-run", ("run.py", "{app}", "fd://{fd}"), _CHAIN)
+
+SETUPS = (
+    HYPERCORN,
+    Setup("hypercorn-w4", (*_HYPERCORN, "-w", "4"), _CONTEXT, workers=4),
+    HYPERCORN_0,
+    Setup("hypercorn-uvloop", (*_HYPERCORN, "-k", "uvloop"), _CONTEXT),
+    Setup("hypercorn-w0-uvloop", (*_HYPERCORN, "-w", "0", "-k", "uvloop"), _CONTEXT),
+    UVICORN,
+    UVICORN_2,
+    GUNICORN,
+    Setup("gunicorn-2", (*_GUNICORN, "-w", "2"), _CHAIN, workers=2),
+    RUN,
+    Setup("hypercorn-serve-trigger", ("serve.py", "{app}", "fd://{fd}"), _CHAIN),
+    Setup("drain-by-hand", _HYPERCORN, _CONTEXT, by_hand=True),
+    Setup("starlette-hypercorn", _HYPERCORN, _CONTEXT, app="starlette_app"),
+    Setup("starlette-uvicorn", _UVICORN, _CHAIN, app="starlette_app"),
+)
+"""Every way of docs/protocol.md's promise that a server's views survive it."""
+
+
+class Server:
+    """A server process with all its workers.
+
+    Attributes:
+        pid: of the parent, which gets the signals; also the number of its process group.
+        port: on the loopback address.
+        log_path: where everything that it writes goes.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int, log_path: Path) -> None:
+        self.pid = process.pid
+        self.port = port
+        self.log_path = log_path
+        self._process = process
+
+    def url(self, path: str) -> str:
+        """Return the address of a socket."""
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    @property
+    def log(self) -> str:
+        """What it has written so far."""
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the parent runs."""
+        return self._process.returncode is None
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of its group that run, the parent first."""
+        return sorted(_group(self.pid), key=lambda pid: (pid != self.pid, pid))
+
+    def trouble(self) -> list[str]:
+        """Return the lines of the log that a clean process does not write."""
+        return [line for line in self.log.splitlines() if TROUBLE.search(line)]
+
+    def signal(self, signum: int = signal.SIGTERM) -> None:
+        """Send a signal to the parent, as a process manager does."""
+        if self.alive:
+            self._process.send_signal(signum)
+
+    def signal_group(self, signum: int) -> None:
+        """Send a signal to the whole group, as a terminal does on Ctrl-C."""
+        os.killpg(self.pid, signum)
+
+    async def exited(self, deadline: float = 10.0) -> int:
+        """Wait until it has left and return its exit status.
+
+        Args:
+            deadline: seconds that its drain may take; what it takes beyond is only checked not to be for ever.
+        """
+        async with asyncio.timeout(deadline + SLACK):
+            status = await self._process.wait()
+        await eventually(lambda: not self.pids, f"the end of its processes {self.pids}")  # multiprocessing's helper is last
+        return status
+
+    async def logs(self, text: str, count: int = 1) -> None:
+        """Wait until `text` stands in the log `count` times."""
+        await eventually(lambda: self.log.count(text) >= count, f"{text!r} in the log:\n{self.log}")
+
+    async def get(self, path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
+        """Make one HTTP request; returns status, headers and body."""
+        return await fetch(self.port, path, method)
+
+    async def end(self) -> None:
+        """End what is left of its group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self._process.wait()
+
+
+@contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A listening socket on a free loopback port, for servers to inherit: connections wait in it while none serves."""
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        yield listener
+
+
+@asynccontextmanager
+async def serving(
+    setup: Setup,
+    log_path: Path,
+    *,
+    listener: socket.socket | None = None,
+    app: str | None = None,
+    options: tuple[str, ...] = (),
+    **environment: str,
+) -> AsyncIterator[Server]:
+    """A server, started and ready, ended at the end.
+
+    Args:
+        setup: how to serve.
+        log_path: the file for its output.
+        listener: that it inherits; default: one of its own.
+        app: the module, if it is not the set-up's.
+        options: further ones for its command.
+        environment: further variables.
+    """
+    server = await _start(setup, log_path, listener, app or setup.app, options, environment)
+    try:
+        await _ready(server, setup, app or setup.app)
+        yield server
+    finally:
+        await server.end()
+
+
+async def _start(
+    setup: Setup,
+    log_path: Path,
+    listener: socket.socket | None,
+    app: str,
+    options: tuple[str, ...],
+    environment: dict[str, str],
+) -> Server:
+    own = listener or socket.create_server(("127.0.0.1", 0), backlog=256)
+    port = own.getsockname()[1]
+    command = [part.format(app=app, fd=own.fileno()) for part in setup.command]
+    path = os.pathsep.join([str(ROOT), str(APPS)])
+    try:
+        with log_path.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *command, *options,
+                cwd=APPS, env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **environment},
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                pass_fds=[own.fileno()], start_new_session=True,
+            )  # fmt: skip
+    finally:
+        if listener is None:
+            own.close()
+    return Server(process, port, log_path)
+
+
+async def _ready(server: Server, setup: Setup, app: str) -> None:
+    """Wait until every worker serves; or raise, with the log, if the process leaves instead."""
+    bare = app == "bare"
+    said = "a bare worker serves" if bare else " is noticed by "
+    await eventually(lambda: server.log.count(said) >= setup.workers or not server.alive, f"{said!r} in {server.log_path}")
+
+    if not server.alive:
+        raise RuntimeError(f"{setup.name} did not start:\n{server.log}")
+    status, _, _ = await server.get("/" if bare else "/_stash/ready")
+    if status != 200:
+        raise RuntimeError(f"{setup.name} is not ready but {status}:\n{server.log}")
+
+
+async def fetch(port: int, path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
+    """Make one HTTP request on a connection of its own."""
+    async with asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+        finally:
+            writer.close()
+    if not head:
+        raise ConnectionError("no answer")
+    status, *lines = head.split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return int(status.split()[1]), headers, body
+
+
+async def eventually(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
+    """Wait until `condition()` holds, for what nothing can be awaited, such as another process's log."""
+    try:
+        async with asyncio.timeout(timeout):
+            while not condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"never came: {what}") from None
+
+
+def _group(group: int) -> list[int]:
+    """Return the running processes of one group."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                state, _, pgrp, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(pgrp) == group and state != "Z":
+                    found.append(int(entry.name))
+    return found
