@@ -22,5 +22,6 @@ function start() {
 }
 
 export const StashSocket = shared.StashSocket;
+/** @typedef {Socket} StashSocket */
 export const install = shared.install;
 /** @typedef {import("./socket.js").Options} StashSocketOptions */

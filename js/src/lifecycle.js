@@ -75,9 +75,10 @@ function hail(channel, name, patience) {
     }, patience / 2);
     channel.onmessage = ({ data }) => {
       if (data?.name !== name) return;
-      // Of two that ask at the same time, one wins.
-      if (data.rank !== undefined && (held || data.rank > rank)) channel.postMessage({ name, held: true });
-      if (data.held && !held) {
+      const asks = data.rank !== undefined;
+      // Of two that ask at the same time, the lower rank wins.
+      if (asks && (held || rank < data.rank)) channel.postMessage({ name });
+      else if (!held) {
         clearTimeout(timer);
         channel.close();
         settle(null);

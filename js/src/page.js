@@ -36,8 +36,10 @@ export class Page {
   constructor({ createForms = null } = {}) {
     this.#createForms = createForms;
     this.document = /** @type {{ document?: Document }} */ (globalThis).document;
-    const script = this.document?.querySelector("script[data-quart-stash]");
-    const { identity = "", build, limits } = script instanceof HTMLElement ? script.dataset : {};
+    const script = /** @type {HTMLElement | null | undefined} */ (
+      this.document?.querySelector("script[data-quart-stash]")
+    );
+    const { identity = "", build, limits } = script?.dataset ?? {};
     this.build = build;
     this.limits = parse(limits);
     const options = { identity };

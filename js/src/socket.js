@@ -440,7 +440,8 @@ export class StashSocket extends EventTarget {
     if (state === "over" || this.#parked) {
       clearTimeout(this.#gap);
       this.#gap = undefined;
-      if (state === "over") clearTimeout(this.#quiet), report(this, null);
+      clearTimeout(this.#quiet);
+      report(this, null);
     } else if (state === "live" || state === "draining" || state === "flushed") {
       clearTimeout(this.#gap);
       this.#gap = undefined;

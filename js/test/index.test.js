@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { brotliCompressSync } from "node:zlib";
+
+import { StashSocket, install } from "../src/index.js";
+
+const bundle = new URL("../../quart_stash/static/quart-stash.js", import.meta.url);
+
+test("evaluated under two URLs, as source and as bundle, it is one instance", async () => {
+  const twice = await import(`${bundle}?again`);
+  assert.equal(twice.StashSocket, StashSocket);
+  assert.equal(twice.install, install);
+});
+
+test("htmx makes its sockets through it", () => {
+  const htmx = /** @type {{ createWebSocket?: (url: string) => any }} */ ({});
+  const hang = /** @type {any} */ (
+    class extends EventTarget {
+      close() {
+        this.dispatchEvent(new Event("close"));
+      }
+    }
+  );
+  install(htmx, { WebSocket: hang });
+  const socket = htmx.createWebSocket?.("wss://shop.example/chat");
+  assert.ok(socket instanceof StashSocket);
+  socket.destroy();
+});
+
+test("the bundle exports what the source exports, and keeps to its size", async () => {
+  assert.deepEqual(Object.keys(await import(`${bundle}?names`)).sort(), ["StashSocket", "install"]);
+  const size = brotliCompressSync(readFileSync(bundle)).length;
+  assert.ok(size < 15 * 1024, `${size} bytes with brotli`);
+});
+
+test("the bundle breaks no content security policy and names no other host", () => {
+  const text = readFileSync(bundle, "utf8");
+  for (const word of ["eval(", "new Function", "innerHTML", ".style", "https://", "http://"]) {
+    assert.ok(!text.includes(word), word);
+  }
+});

@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { Backoff } from "../src/backoff.js";
+import { claim } from "../src/lifecycle.js";
+import { StashSocket } from "../src/socket.js";
+import { Network, Tab, pass, record, rest } from "./world.js";
+
+/** @type {Tab} */
+let tab;
+/** @type {ReturnType<Tab["load"]>} */
+let page;
+/** @type {Network} */
+let network;
+/** @type {StashSocket[]} */
+let sockets = [];
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+  tab = new Tab();
+  page = tab.load();
+  network = new Network();
+});
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  mock.timers.reset();
+});
+
+const open = () => {
+  const backoff = new Backoff({ random: () => 1 });
+  const socket = new StashSocket("/checkout/1", { WebSocket: network.WebSocket, backoff });
+  sockets.push(socket);
+  return socket;
+};
+const unload = () => page.fire("pagehide", { persisted: false });
+const keys = () => [...tab.session.items.keys()].filter((key) => key.startsWith("quart-stash:"));
+
+test("a reload takes the view up where it was: token, messages and their numbers", async () => {
+  const first = open();
+  await rest();
+  first.send("a");
+  network.last.server.settle();
+  first.send("b");
+  first.send(new Uint8Array([255, 0]));
+  unload();
+  page = tab.load();
+  const second = open();
+  await rest();
+  assert.equal(network.last.said[0].sent, 3);
+  assert.deepEqual(network.last.said.slice(1), [{ message: "b" }, { message: new Uint8Array([255, 0]) }]);
+  assert.equal(second.stats.status, "restored");
+});
+
+test("a tab that dies without a word has everything in storage already", async () => {
+  const first = open();
+  first.send("a");
+  await rest();
+  first.send("b");
+  page = tab.load();
+  tab.locks.held.clear();
+  const second = open();
+  assert.equal(second.stats.sent, 2);
+});
+
+test("each history entry has its own view", async () => {
+  open().send("a");
+  unload();
+  const entry = tab.state;
+  tab.state = null;
+  page = tab.load();
+  assert.equal(open().stats.sent, 0);
+  unload();
+  tab.state = entry;
+  page = tab.load();
+  assert.equal(open().stats.sent, 1);
+});
+
+test("a history entry is named beside what the page keeps there", () => {
+  tab.state = { scroll: 7 };
+  page = tab.load();
+  assert.equal(page.page.entry(), tab.state["quart-stash"]);
+  assert.equal(tab.state.scroll, 7);
+  assert.equal(tab.load().page.entry(), tab.state["quart-stash"]);
+});
+
+test("the slot follows a page that moves to another history entry", async () => {
+  const socket = open();
+  await rest();
+  socket.send("a");
+  tab.state = null;
+  socket.send("b");
+  assert.equal(keys().filter((key) => key.includes(":view:")).length, 1);
+  unload();
+  page = tab.load();
+  assert.equal(open().stats.sent, 2);
+});
+
+test("a page in the back/forward cache has no socket and no lock, and mounts again when it is shown", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  socket.send("a");
+  page.fire("pagehide", { persisted: true });
+  await rest();
+  assert.equal(network.last.readyState, 3);
+  assert.equal(tab.locks.held.size, 0);
+  socket.send("typed while hidden");
+  await pass(60_000);
+  assert.equal(network.sockets.length, 1);
+  page.fire("pageshow", { persisted: true });
+  await rest();
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.list, ["a", "typed while hidden"]);
+  assert.ok(!heard.some(({ type }) => type === "disconnected" || type === "close"));
+  assert.equal(tab.locks.held.size, 1);
+});
+
+test("forms are written when the page or the tab is hidden", () => {
+  page.turn("hidden");
+  unload();
+  assert.equal(page.forms.calls.filter((call) => call === "flush").length, 2);
+});
+
+test("a duplicated tab forks: it mounts under the token, without the copied messages", async () => {
+  const original = open();
+  await rest();
+  original.send("a");
+  network.last.server.settle();
+  original.send("b");
+  const copy = tab.duplicate();
+  page = copy.load();
+  const socket = open();
+  socket.send("c");
+  await rest();
+  assert.equal(network.sockets.length, 2);
+  assert.equal(network.last.said.length, 0, "not before it is known whose the slot is");
+  await pass(500);
+  assert.equal(network.last.said[0].fork, true);
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.list, ["a", "c"]);
+  page.fire("pagehide");
+  page = copy.load();
+  open();
+  await rest();
+  assert.equal(network.last.said[0].fork, undefined, "the copy has a name of its own from now on");
+});
+
+test("a reload that overtakes its predecessor's unlocking is no duplicate", async () => {
+  const first = open();
+  await rest();
+  first.send("a");
+  const [release] = [...tab.locks.held.keys()];
+  const before = page;
+  page = tab.load();
+  open();
+  await pass(100);
+  assert.equal(network.last.said.length, 0);
+  before.fire("pagehide");
+  await pass(0);
+  assert.equal(network.last.said[0].fork, undefined);
+  assert.equal(network.last.said[0].sent, 1);
+  assert.ok(release);
+});
+
+test("without locks, pages ask each other, and one of two that ask at once wins", async () => {
+  /** @type {Set<any>} */
+  const all = new Set();
+  const Channel = /** @type {any} */ (
+    class {
+      /** @type {((event: any) => void) | null} */
+      onmessage = null;
+      constructor() {
+        all.add(this);
+      }
+      /** @param {any} data */
+      postMessage(data) {
+        for (const other of [...all]) if (other !== this) queueMicrotask(() => other.onmessage?.({ data }));
+      }
+      close() {
+        all.delete(this);
+      }
+    }
+  );
+  const both = Promise.all([claim("tab", { Channel }), claim("tab", { Channel })]);
+  await pass(250);
+  const [one, two] = await both;
+  assert.equal([one, two].filter((release) => release === null).length, 1);
+  const late = claim("tab", { Channel });
+  await pass(250);
+  assert.equal(await late, null);
+  (one ?? two)?.();
+  const free = claim("tab", { Channel });
+  await pass(250);
+  assert.ok(await free);
+});
+
+test("nothing stored under another identity is read or kept, neither views nor forms nor secrets", async () => {
+  const socket = open();
+  await rest();
+  socket.send("alice's");
+  network.last.server.send({ type: "keep", key: "k", token: "alice's", area: "browser", max_age: 3600 });
+  page.page.areas.tab.shelf(() => "form:").set("profile", "alice's");
+  unload();
+  page = tab.load({ identity: "bob" });
+  assert.ok(!JSON.stringify([...tab.session.items, ...tab.local.items]).includes("alice's"));
+  open();
+  await rest();
+  assert.equal(network.last.said[0].sent, 0);
+});
+
+test("a page without the script tag neither reads what a known identity stored, nor sweeps it away", () => {
+  open().send("a");
+  unload();
+  const before = keys().length;
+  page = tab.load({ identity: null });
+  assert.equal(keys().length, before);
+});
+
+test("a cached page of somebody who has logged out is loaded anew instead of mounted", async () => {
+  open();
+  await rest();
+  page.fire("pagehide", { persisted: true });
+  const cached = page;
+  tab.state = null;
+  page = tab.load({ identity: "bob" });
+  unload();
+  cached.fire("pageshow", { persisted: true });
+  await pass(60_000);
+  assert.equal(tab.reloads, 1);
+  assert.ok(network.sockets.every(({ said }) => said.length <= 1), "nothing was mounted again");
+});
+
+test("slots that have ended are swept at the start, but this page's own is left to the server's judgement", async () => {
+  open().send("old");
+  unload();
+  tab.state = null;
+  page = tab.load();
+  open().send("mine");
+  unload();
+  mock.timers.tick(86_400_001);
+  page = tab.load();
+  assert.equal(open().stats.sent, 1);
+  assert.equal(keys().filter((key) => key.includes(":view:")).length, 1);
+});
+
+test("storage that is damaged, blocked or absent is as good as empty", async () => {
+  open().send("a");
+  unload();
+  for (const [key] of tab.session.items) if (key.includes(":view:")) tab.session.items.set(key, "{broken");
+  page = tab.load();
+  assert.equal(open().stats.sent, 0);
+  Object.defineProperty(globalThis, "sessionStorage", {
+    configurable: true,
+    get() {
+      throw new DOMException("blocked", "SecurityError");
+    },
+  });
+  const socket = open();
+  socket.send("b");
+  await rest();
+  assert.equal(socket.readyState, 1);
+});
+
+test("a stored item that does not add up is discarded", () => {
+  for (const damage of [{ sent: 7 }, { received: -1.5 }, { token: 7 }, { outbox: "a" }, { outbox: [{ b: "%" }] }]) {
+    open().send("a");
+    unload();
+    const key = keys().find((name) => name.includes(":view:")) ?? "";
+    const item = JSON.parse(tab.session.getItem(key) ?? "");
+    Object.assign(item.v, damage);
+    tab.session.setItem(key, JSON.stringify(item));
+    page = tab.load();
+    assert.equal(open().stats.sent, 0, JSON.stringify(damage));
+    unload();
+    page = tab.load();
+  }
+});

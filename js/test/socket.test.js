@@ -1,0 +1,558 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { Backoff } from "../src/backoff.js";
+import { StashSocket } from "../src/socket.js";
+import { LIMITS } from "./model.js";
+import { Network, Tab, pass, record, rest } from "./world.js";
+
+/** @type {Tab} */
+let tab;
+/** @type {ReturnType<Tab["load"]>} */
+let page;
+/** @type {Network} */
+let network;
+/** @type {StashSocket[]} */
+let sockets = [];
+/** Errors in the page's own code, or in the server's. @type {unknown[]} */
+let complaints = [];
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+  tab = new Tab();
+  page = tab.load();
+  network = new Network();
+  globalThis.reportError = (error) => complaints.push(error);
+});
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  mock.timers.reset();
+  assert.deepEqual(complaints.splice(0), []);
+});
+
+/** @param {import("../src/socket.js").Options} [options] */
+const open = (options) => {
+  const backoff = new Backoff({ random: () => 1 });
+  const socket = new StashSocket("/checkout/1", { WebSocket: network.WebSocket, backoff, ...options });
+  sockets.push(socket);
+  return socket;
+};
+/** @param {{ type: string }[]} heard */
+const types = (heard) => heard.map(({ type }) => type);
+const stored = () => [...tab.session.items].filter(([key]) => key.includes(":view:")).map(([, value]) => JSON.parse(value).v);
+
+test("it has the interface of a WebSocket, and resolves its address as the page does", async () => {
+  const socket = open();
+  assert.equal(socket.url, "wss://shop.example/checkout/1");
+  assert.deepEqual([socket.readyState, socket.protocol, socket.extensions], [0, "", ""]);
+  assert.deepEqual([socket.CONNECTING, socket.OPEN, socket.CLOSING, socket.CLOSED], [0, 1, 2, 3]);
+  assert.deepEqual([StashSocket.CONNECTING, StashSocket.CLOSED], [0, 3]);
+  await rest();
+  assert.deepEqual([socket.readyState, socket.protocol], [1, "quart-stash.v1"]);
+  assert.throws(() => new StashSocket("ftp://shop.example/"), { name: "SyntaxError" });
+  assert.throws(() => new StashSocket("/", /** @type {any} */ ("chat")), TypeError);
+});
+
+test("it opens at the first mount, in handlers and listeners alike", async () => {
+  const socket = open({ params: () => ({ drawer: true }) });
+  const heard = record(socket);
+  const seen = /** @type {string[]} */ ([]);
+  socket.onopen = () => seen.push(`open ${socket.readyState}`);
+  await rest();
+  assert.deepEqual(types(heard), ["open", "mounted"]);
+  assert.deepEqual(seen, ["open 1"]);
+  assert.deepEqual(network.last.said, [
+    { type: "mount", sent: 0, params: { drawer: true }, page: "signed-page", build: "b1" },
+  ]);
+});
+
+test("messages sent while connecting wait, and go out in order", async () => {
+  const socket = open();
+  socket.send("a");
+  socket.send(new Uint8Array([98]));
+  assert.equal(socket.bufferedAmount, 2);
+  await rest();
+  network.last.server.settle();
+  assert.equal(network.last.said.length, 3);
+  assert.equal(socket.bufferedAmount, 0);
+  assert.deepEqual(socket.stats, { sent: 2, received: 2, mounts: 1, status: "fresh", state: "live" });
+});
+
+test("what a listener sends while older messages are put on the wire comes after them", async () => {
+  const socket = open();
+  socket.send("first");
+  socket.addEventListener("mounted", () => socket.send("second"));
+  await rest();
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.list, ["first", "second"]);
+});
+
+test("a message is in storage before it is on the wire", async () => {
+  const socket = open();
+  await rest();
+  const send = network.last.send.bind(network.last);
+  network.last.send = (data) => {
+    assert.deepEqual(stored()[0].outbox, ["a"]);
+    send(data);
+  };
+  socket.send("a");
+  assert.equal(network.last.said.length, 2);
+});
+
+test("where storage is full, the item goes away rather than stale, and the view works on in memory", async () => {
+  const socket = open();
+  await rest();
+  tab.session.quota = 10;
+  socket.send("a");
+  assert.deepEqual(stored(), []);
+  network.last.end(1006);
+  await pass(200);
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.list, ["a"]);
+});
+
+test("typed arrays, buffers and blobs arrive as bytes, in the order of their sends", async () => {
+  const socket = open();
+  await rest();
+  const bytes = new Uint8Array([1, 2, 3]);
+  socket.send(bytes.subarray(1));
+  bytes.fill(0);
+  socket.send(new Blob(["blob"]));
+  socket.send("after");
+  socket.send(new Uint8Array([9]).buffer);
+  await mock.timers.tick(0);
+  await new Promise((done) => setImmediate(done));
+  await rest();
+  const messages = network.last.said.slice(1).map(({ message }) => message);
+  assert.deepEqual(messages, [new Uint8Array([2, 3]), new TextEncoder().encode("blob"), "after", new Uint8Array([9])]);
+});
+
+test("binary messages come as the page asks for them", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  network.last.server.send({ message: new Uint8Array([7]) });
+  socket.binaryType = "arraybuffer";
+  network.last.server.send({ message: new Uint8Array([8]) });
+  const [blob, buffer] = heard.filter(({ type }) => type === "message").map(({ data }) => data);
+  assert.ok(blob instanceof Blob);
+  assert.deepEqual(buffer, new Uint8Array([8]).buffer);
+});
+
+test("a message over the server's limit is refused at the page", async () => {
+  const socket = open();
+  await rest();
+  assert.throws(() => socket.send("x".repeat(LIMITS.message + 1)), RangeError);
+  assert.throws(() => socket.send("ü".repeat(LIMITS.message / 2 + 1)), RangeError);
+  socket.send("x".repeat(LIMITS.message));
+  assert.equal(socket.stats.sent, 1);
+});
+
+test("the limits of the markup hold before the first mount", () => {
+  tab.load({ limits: { message: 3, mount: 5000 } });
+  assert.throws(() => open().send("four"), RangeError);
+});
+
+test("forms that would make the mount too large are left out, and the page hears it", async () => {
+  page.forms.typed = { profile: [["bio", "x".repeat(LIMITS.mount)]] };
+  tab.load({ limits: LIMITS }).forms.typed = page.forms.typed;
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  assert.equal(network.last.said[0].forms, undefined);
+  assert.deepEqual({ ...heard[0], size: 0 }, { type: "oversize", what: "forms", size: 0, limit: LIMITS.mount });
+});
+
+test("forms are started before the socket, go up with the mount and are restored after it", async () => {
+  page.forms.typed = { profile: [["name", "Ada"]] };
+  open();
+  await rest();
+  assert.deepEqual(network.last.said[0].forms, { profile: [["name", "Ada"]] });
+  assert.deepEqual(page.forms.calls, ["start", "restore", "restore"]);
+});
+
+test("params that can't be had do not keep the view from being mounted", async () => {
+  open({
+    params: () => {
+      throw new Error("the page's");
+    },
+  });
+  await rest();
+  assert.equal(network.last.said[0].type, "mount");
+  assert.equal(complaints.splice(0).length, 1);
+});
+
+test("a drain: the next socket opens at once, and is mounted once the final token is stored", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  socket.send("a");
+  const [old] = network.sockets;
+  old?.server.drain();
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 1 }, "answered from the message event");
+  await rest();
+  assert.equal(network.sockets.length, 2);
+  assert.equal(network.last.said.length, 0, "open, not mounted");
+  socket.send("b");
+  assert.equal(page.root.get("data-stash-state"), "handover");
+  old?.server.settle();
+  assert.equal(network.last.said[0].sent, 2);
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.list, ["a", "b"]);
+  assert.deepEqual(types(heard), ["open", "mounted", "drain", "synced", "mounted"]);
+  assert.equal(socket.readyState, 1);
+  assert.equal(page.root.get("data-stash-state"), "connected");
+  await pass(5000);
+  assert.equal(network.sockets.length, 2);
+});
+
+test("a drain waits for what the page waits for, and what it sends meanwhile still goes out", async () => {
+  const socket = open();
+  await rest();
+  /** @type {(value?: unknown) => void} */
+  let saved = () => {};
+  socket.addEventListener("drain", (event) => {
+    const { waitUntil } = /** @type {import("../src/events.js").DrainEvent} */ (event);
+    waitUntil.call(event, new Promise((done) => (saved = done)));
+  });
+  const [old] = network.sockets;
+  old?.server.drain();
+  await rest();
+  socket.send("late");
+  assert.deepEqual(old?.said.at(-1), { message: "late" });
+  saved();
+  await rest();
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 1 });
+});
+
+test("a page that waits for ever is not waited for beyond the deadline", async () => {
+  const socket = open();
+  await rest();
+  socket.addEventListener("drain", (event) => /** @type {any} */ (event).waitUntil(new Promise(() => {})));
+  const [old] = network.sockets;
+  old?.server.drain();
+  await pass(8000);
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 0 });
+});
+
+test("a handler that never finishes: at the deadline the next connection is mounted, and the rest is replayed", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  socket.send("a");
+  network.sockets[0]?.server.drain();
+  await pass(9000);
+  assert.deepEqual(network.last.said.map((frame) => frame.type ?? frame.message), ["mount", "a"]);
+  network.sockets[0]?.server.send({ message: "from the past" });
+  assert.ok(!types(heard).includes("message"), "an older connection's frames are void");
+  await pass(2000);
+  assert.equal(network.sockets[0]?.readyState, 3, "and it is closed after a while");
+});
+
+test("refused during a drain, it tries again after the server's delay", async () => {
+  open();
+  await rest();
+  network.mood = "refuse";
+  network.sockets[0]?.server.drain();
+  await rest();
+  assert.equal(network.sockets.length, 2);
+  await pass(299);
+  assert.equal(network.sockets.length, 2);
+  network.mood = "accept";
+  await pass(1);
+  assert.equal(network.sockets.length, 3);
+  network.sockets[0]?.server.settle();
+  assert.equal(network.last.said[0].type, "mount");
+});
+
+test("a second drain right after the hand-over loses nothing", async () => {
+  const socket = open();
+  await rest();
+  socket.send("a");
+  network.sockets[0]?.server.drain();
+  await rest();
+  network.sockets[0]?.server.settle();
+  const second = network.last;
+  second.server.drain();
+  socket.send("b");
+  await rest();
+  second.server.settle();
+  assert.equal(network.sockets.length, 3);
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.list, ["a", "b"]);
+});
+
+test("an end without a word is followed by back-off with jitter, which a token resets", async () => {
+  open();
+  await rest();
+  network.mood = "refuse";
+  network.last.end(1006);
+  for (const wait of [100, 200, 400, 800]) {
+    const before = network.sockets.length;
+    await pass(wait - 1);
+    assert.equal(network.sockets.length, before, `not before ${wait} ms`);
+    await pass(1);
+    assert.equal(network.sockets.length, before + 1);
+  }
+  network.mood = "accept";
+  await pass(1600);
+  network.last.server.settle();
+  network.last.end(1006);
+  const before = network.sockets.length;
+  await pass(100);
+  assert.equal(network.sockets.length, before + 1);
+});
+
+test("the page is told of a gap only when it lasts, and then of its end", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  network.last.end(1006);
+  await pass(100);
+  assert.deepEqual(types(heard), ["open", "mounted", "mounted"]);
+  network.mood = "hang";
+  network.last.end(1006);
+  await pass(499);
+  assert.ok(!types(heard).includes("disconnected"));
+  await pass(1);
+  assert.equal(types(heard).at(-1), "disconnected");
+  assert.equal(page.root.get("data-stash-state"), "reconnecting");
+  network.last.accept();
+  await rest();
+  assert.deepEqual(types(heard).slice(-2), ["mounted", "reconnected"]);
+  assert.equal(page.root.get("data-stash-state"), "connected");
+  assert.equal(socket.readyState, 1);
+});
+
+test("a socket that hangs while connecting is given up after four seconds", async () => {
+  network.mood = "hang";
+  open();
+  await pass(4000);
+  network.mood = "accept";
+  await pass(100);
+  assert.deepEqual(network.sockets.map(({ readyState }) => readyState), [3, 1]);
+});
+
+test("a server that does not speak the protocol is not mounted", async () => {
+  network.mood = "hang";
+  open();
+  network.last.accept("");
+  assert.deepEqual(network.last.said, []);
+  await pass(100);
+  assert.equal(network.sockets.length, 2);
+});
+
+test("silence is followed by a ping, and a ping that nobody answers by another connection", async () => {
+  open();
+  await pass(25_000);
+  assert.deepEqual(network.last.said.at(-1), { type: "ping" });
+  await pass(5000);
+  assert.equal(network.sockets.length, 1, "the pong was heard");
+  network.last.deaf = true;
+  await pass(25_000);
+  await pass(5000);
+  await pass(100);
+  assert.equal(network.sockets.length, 2);
+});
+
+test("it tries at once when the network is back, the tab is looked at, or the page is thawed", async () => {
+  for (const wake of [() => page.fire("online"), () => page.turn("visible")]) {
+    const socket = open({ backoff: new Backoff({ base: 10_000, random: () => 1 }) });
+    await rest();
+    network.last.end(1006);
+    const before = network.sockets.length;
+    wake();
+    await rest();
+    assert.equal(network.sockets.length, before + 1);
+    socket.destroy();
+  }
+});
+
+test("a drain in a hidden tab is answered without a timer", async () => {
+  open();
+  await rest();
+  page.turn("hidden");
+  network.last.server.drain();
+  assert.equal(network.sockets[0]?.said.at(-1).type, "flushed");
+});
+
+test("codes that stop the view stop it, and its slot stays", async () => {
+  for (const code of [1002, 1008]) {
+    const socket = open();
+    const heard = record(socket);
+    await rest();
+    socket.send("a");
+    network.last.end(code);
+    await rest();
+    assert.equal(socket.readyState, 3);
+    assert.deepEqual(heard.at(-1), { type: "close", code });
+    assert.equal(types(heard).includes("error"), code === 1002);
+    assert.equal(stored().length, 1);
+    const before = network.sockets.length;
+    await pass(60_000);
+    assert.equal(network.sockets.length, before);
+    tab.session.items.clear();
+  }
+});
+
+test("all other codes reconnect, a bare 1000 too", async () => {
+  open();
+  for (const code of [1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4408, 4409]) {
+    await pass(10_000);
+    const before = network.sockets.length;
+    network.last.end(code);
+    await pass(10_000);
+    assert.equal(network.sockets.length, before + 1, String(code));
+  }
+});
+
+test("garbage from the server ends the view with 1002, and is never thrown", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  network.last.hear("nonsense");
+  await rest();
+  assert.equal(network.last.closedWith, 4002);
+  assert.deepEqual(heard.at(-1), { type: "close", code: 1002 });
+});
+
+test("finished: the slot is forgotten, what was left is lost, and the socket closes with 1000", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  socket.send("a");
+  socket.send("b");
+  network.last.server.send({ type: "finished", received: 1 });
+  await rest();
+  assert.deepEqual(stored(), []);
+  assert.deepEqual(heard.slice(-2), [
+    { type: "lost", numbers: [2], messages: ["b"] },
+    { type: "close", code: 1000 },
+  ]);
+  socket.send("too late");
+  assert.equal(socket.readyState, 3);
+});
+
+test("close is the page's own: checked as a WebSocket checks it, told, and not undone", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  assert.throws(() => socket.close(1001), { name: "InvalidAccessError" });
+  assert.throws(() => socket.close(1000, "x".repeat(124)), { name: "SyntaxError" });
+  socket.close(3001, "bye");
+  assert.equal(socket.readyState, 2);
+  await pass(60_000);
+  assert.equal(network.sockets.length, 1);
+  assert.equal(network.last.closedWith, 3001);
+  assert.deepEqual(heard.at(-1), { type: "close", code: 3001 });
+});
+
+test("forget removes the slot, the secrets and the forms", async () => {
+  const socket = open();
+  await rest();
+  network.last.server.send({ type: "keep", key: "k", token: "sealed", area: "browser", max_age: 60 });
+  socket.forget();
+  await rest();
+  assert.deepEqual(stored(), []);
+  assert.equal(tab.local.items.size, 0);
+  assert.ok(page.forms.calls.includes("forget"));
+});
+
+test("a secret message lives in memory alone, and its number stays taken after a reload", async () => {
+  const first = open();
+  await rest();
+  first.send("password: hunter2", { secret: true });
+  assert.ok(!JSON.stringify([...tab.session.items]).includes("hunter2"));
+  assert.deepEqual(network.last.server.inbox, ["password: hunter2"]);
+  page.fire("pagehide");
+  page = tab.load();
+  const second = open();
+  await rest();
+  second.send("next");
+  assert.deepEqual(network.last.said.slice(1), [{ type: "void", number: 1 }, { message: "next" }]);
+});
+
+test("named secrets are kept where the server says, given back, and dropped after their time", async () => {
+  open();
+  await rest();
+  const { server, said } = network.last;
+  server.send({ type: "keep", key: "k", token: "sealed", area: "tab", max_age: 60 });
+  assert.deepEqual(said.at(-1), { type: "stored", key: "k" });
+  server.drain();
+  server.send({ type: "restore", key: "k", area: "tab" });
+  assert.deepEqual(said.at(-1), { type: "kept", key: "k", token: "sealed" }, "also after flushed");
+  server.send({ type: "restore", key: "k", area: "browser" });
+  assert.deepEqual(said.at(-1), { type: "kept", key: "k" });
+  mock.timers.tick(60_000);
+  server.send({ type: "restore", key: "k", area: "tab" });
+  assert.deepEqual(said.at(-1), { type: "kept", key: "k" });
+  server.send({ type: "forget", key: "k", area: "tab" });
+  assert.deepEqual(said.at(-1), { type: "stored", key: "k" });
+});
+
+test("a named secret that storage has no room for is kept in memory", async () => {
+  open();
+  await rest();
+  tab.session.quota = 10;
+  network.last.server.send({ type: "keep", key: "k", token: "sealed", area: "tab", max_age: 60 });
+  network.last.server.send({ type: "restore", key: "k", area: "tab" });
+  assert.deepEqual(network.last.said.at(-1), { type: "kept", key: "k", token: "sealed" });
+});
+
+test("url puts simple state into the page's address, and takes it out", async () => {
+  open();
+  await rest();
+  network.last.server.send({ type: "url", params: { step: null, tab: "b c" } });
+  assert.equal(tab.href, "https://shop.example/checkout/1?tab=b+c");
+});
+
+test("clear tells the forms", async () => {
+  open();
+  await rest();
+  network.last.server.send({ type: "clear", form: "profile" });
+  assert.equal(page.forms.calls.at(-1), "clear profile");
+});
+
+test("reload stashes everything and reloads, at most once per tab and build", async () => {
+  for (const expected of [1, 1]) {
+    const socket = open();
+    const heard = record(socket);
+    await rest();
+    const reloads = tab.reloads;
+    network.last.server.send({ type: "reload", reason: "stale" });
+    await rest();
+    assert.equal(tab.reloads, expected);
+    assert.deepEqual(heard.at(-1), { type: "stale", reason: "stale", reloads: reloads === 0 });
+    page.fire("pagehide");
+    page = tab.load();
+  }
+});
+
+test("a page that would rather reload by itself can", async () => {
+  const socket = open();
+  await rest();
+  socket.addEventListener("stale", (event) => event.preventDefault());
+  network.last.server.send({ type: "reload", reason: "stale" });
+  await rest();
+  assert.equal(tab.reloads, 0);
+});
+
+test("what forms tell is told by the socket", async () => {
+  const heard = record(open());
+  page.forms.dispatchEvent(new CustomEvent("restored", { detail: { form: "f", field: "a", outcome: "restored" } }));
+  assert.deepEqual(heard, [{ type: "restored", form: "f", field: "a", outcome: "restored" }]);
+});
+
+test("two sockets of one page have two slots, the same ones after a reload", async () => {
+  const slots = () => [...tab.session.items.keys()].filter((key) => key.includes(":view:"));
+  open().send("1");
+  open().send("2");
+  open({ name: "chat" }).send("3");
+  const names = slots();
+  assert.equal(new Set(names).size, 3);
+  page.fire("pagehide");
+  page = tab.load();
+  const sockets = [open(), open(), open({ name: "chat" })];
+  assert.deepEqual(sockets.map((socket) => socket.stats.sent), [1, 1, 1]);
+  assert.deepEqual(slots(), names);
+});

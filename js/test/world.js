@@ -1,0 +1,273 @@
+/** A browser, its tabs and a network, small enough to see through: for tests of what runs in pages. */
+
+import { mock } from "node:test";
+
+import { parseUp, serialise } from "../src/frames.js";
+import { Page } from "../src/page.js";
+import { ModelConnection } from "./model.js";
+
+/** A storage area as browsers have it; `quota` is in characters. */
+export class FakeStorage {
+  /** @type {Map<string, string>} */
+  items = new Map();
+  quota = Infinity;
+
+  get length() {
+    return this.items.size;
+  }
+
+  /** @param {number} index */
+  key(index) {
+    return [...this.items.keys()][index] ?? null;
+  }
+
+  /** @param {string} key */
+  getItem(key) {
+    return this.items.get(key) ?? null;
+  }
+
+  /** @param {string} key @param {string} value */
+  setItem(key, value) {
+    if (value.length > this.quota) throw new DOMException("full", "QuotaExceededError");
+    this.items.set(key, value);
+  }
+
+  /** @param {string} key */
+  removeItem(key) {
+    this.items.delete(key);
+  }
+
+  copy() {
+    const copy = new FakeStorage();
+    copy.items = new Map(this.items);
+    return copy;
+  }
+}
+
+/** Locks as the Web Locks API grants them: one holder for a name, the others wait. */
+export class FakeLocks {
+  /** @type {Map<string, Promise<unknown>>} */
+  held = new Map();
+
+  /** @param {string} name @param {{ signal: AbortSignal }} options @param {() => Promise<unknown>} hold */
+  async request(name, { signal }, hold) {
+    while (this.held.has(name)) {
+      const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      await Promise.race([this.held.get(name), aborted]);
+    }
+    const holding = hold().then(() => this.held.delete(name));
+    this.held.set(name, holding);
+    await holding;
+  }
+}
+
+/** What a page says through its markup, and the forms in it. */
+export class FakeForms extends EventTarget {
+  /** @type {string[]} */
+  calls = [];
+  /** @type {import("../src/frames.js").Pairs} */
+  typed = {};
+  start = () => void this.calls.push("start");
+  restore = () => void this.calls.push("restore");
+  flush = () => void this.calls.push("flush");
+  forget = () => void this.calls.push("forget");
+  stop = () => void this.calls.push("stop");
+  clear = (/** @type {string} */ name) => void this.calls.push(`clear ${name}`);
+  pairs = () => this.typed;
+}
+
+/** A tab: its session storage and its history entry survive a reload. */
+export class Tab {
+  session = new FakeStorage();
+  local = new FakeStorage();
+  locks = new FakeLocks();
+  /** @type {any} */
+  state = null;
+  reloads = 0;
+  href = "https://shop.example/checkout/1?step=1";
+
+  /** The same tab once more, as "Duplicate tab" makes it. */
+  duplicate() {
+    const copy = new Tab();
+    Object.assign(copy, { session: this.session.copy(), local: this.local, locks: this.locks, state: this.state });
+    return copy;
+  }
+
+  /**
+   * Load the page.
+   *
+   * @param {{ identity?: string | null, build?: string, limits?: object }} [markup]
+   */
+  load({ identity = "alice", build = "b1", limits } = {}) {
+    const window = new EventTarget();
+    const forms = new FakeForms();
+    const root = new Map();
+    const script = identity === null ? null : { dataset: { identity, build, limits: limits && JSON.stringify(limits) } };
+    const document = Object.assign(new EventTarget(), {
+      visibilityState: "visible",
+      baseURI: this.href,
+      documentElement: {
+        getAttribute: (/** @type {string} */ name) => root.get(name) ?? null,
+        setAttribute: (/** @type {string} */ name, /** @type {string} */ value) => root.set(name, value),
+        removeAttribute: (/** @type {string} */ name) => root.delete(name),
+      },
+      querySelector: (/** @type {string} */ selector) =>
+        selector.startsWith("script") ? script : { getAttribute: () => "signed-page" },
+    });
+    const tab = this;
+    const history = {
+      get state() {
+        return tab.state;
+      },
+      replaceState(/** @type {any} */ state, /** @type {string} */ _, /** @type {URL | undefined} */ url) {
+        tab.state = state;
+        if (url) tab.href = location.href = String(url);
+      },
+    };
+    const location = { href: this.href, reload: () => void (this.reloads += 1) };
+    const globals = {
+      document, history, location,
+      sessionStorage: this.session,
+      localStorage: this.local,
+      navigator: { locks: this.locks },
+      addEventListener: window.addEventListener.bind(window),
+      window: /** @type {any} */ ({}),
+    };
+    globals.window.parent = globals.window;
+    for (const [name, value] of Object.entries(globals)) {
+      Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    }
+    const page = (Page.current = new Page({ createForms: () => forms }));
+    page.forms();
+    const fire = (/** @type {string} */ type, fields = {}) => window.dispatchEvent(Object.assign(new Event(type), fields));
+    const turn = (/** @type {string} */ state) => {
+      document.visibilityState = state;
+      document.dispatchEvent(new Event("visibilitychange"));
+    };
+    return { forms, fire, turn, page, root, history, location };
+  }
+}
+
+/** One real socket, as a network that the test governs gives it. */
+export class FakeSocket extends EventTarget {
+  readyState = 0;
+  bufferedAmount = 0;
+  extensions = "";
+  binaryType = "blob";
+  protocol = "";
+  /** @type {((event: any) => void) | null} */
+  onopen = null;
+  /** @type {((event: any) => void) | null} */
+  onmessage = null;
+  /** @type {((event: any) => void) | null} */
+  onclose = null;
+  /** What the client said. @type {any[]} */
+  said = [];
+  /** @type {number | undefined} */
+  closedWith;
+  server = new ModelConnection((frame) => this.hear(serialise(frame)), (code) => this.end(code));
+  /** Whether frames of the client reach the server. */
+  deaf = false;
+
+  /** @param {string} type @param {object} fields */
+  #fire(type, fields) {
+    const event = Object.assign(new Event(type), fields);
+    /** @type {any} */ (this)[`on${type}`]?.(event);
+    this.dispatchEvent(event);
+  }
+
+  accept(protocol = "quart-stash.v1") {
+    if (this.readyState !== 0) return;
+    this.readyState = 1;
+    this.protocol = protocol;
+    this.#fire("open", {});
+  }
+
+  /** @param {number} code */
+  end(code) {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    this.server.state = "ended";
+    this.#fire("close", { code, reason: "" });
+  }
+
+  /** @param {string | Uint8Array<ArrayBuffer>} data */
+  hear(data) {
+    if (this.readyState === 1) this.#fire("message", { data: typeof data === "string" ? data : data.slice().buffer });
+  }
+
+  /** @param {string | Uint8Array<ArrayBuffer>} data */
+  send(data) {
+    const frame = parseUp(typeof data === "string" ? data : data.slice().buffer);
+    if (frame === null) throw new Error("not a frame");
+    this.said.push(frame);
+    if (!this.deaf) this.server.receive(frame);
+  }
+
+  /** @param {number} [code] */
+  close(code) {
+    this.closedWith = code ?? 1005;
+    this.end(this.closedWith);
+  }
+}
+
+/** The sockets of a page, in the order in which they were opened. */
+export class Network {
+  /** @type {FakeSocket[]} */
+  sockets = [];
+  /** @type {"accept" | "refuse" | "hang"} */
+  mood = "accept";
+
+  get WebSocket() {
+    const network = this;
+    return /** @type {any} */ (
+      class extends FakeSocket {
+        constructor() {
+          super();
+          network.sockets.push(this);
+          queueMicrotask(() => {
+            if (network.mood === "accept") this.accept();
+            if (network.mood === "refuse") this.end(1006);
+          });
+        }
+      }
+    );
+  }
+
+  get last() {
+    const socket = this.sockets.at(-1);
+    if (!socket) throw new Error("no socket was opened");
+    return socket;
+  }
+}
+
+/** Let everything happen that waits for no timer. */
+export const rest = async () => {
+  for (let turn = 0; turn < 30; turn += 1) await Promise.resolve();
+};
+
+/** @param {number} milliseconds */
+export const pass = async (milliseconds) => {
+  await rest();
+  mock.timers.tick(milliseconds);
+  await rest();
+};
+
+/**
+ * Write down what a socket's listeners hear.
+ *
+ * @param {EventTarget} socket
+ * @returns {{ type: string, [field: string]: any }[]}
+ */
+export function record(socket) {
+  /** @type {{ type: string, [field: string]: any }[]} */
+  const heard = [];
+  const types = ["open", "message", "error", "close", "mounted", "drain", "synced", "restored", "conflict", "lost", "failed"];
+  for (const type of [...types, "oversize", "disconnected", "reconnected", "stale"]) {
+    socket.addEventListener(type, (/** @type {any} */ event) => {
+      const { detail, data, code } = event;
+      heard.push({ type, ...(type === "message" ? { data } : {}), ...(type === "close" ? { code } : {}), ...detail });
+    });
+  }
+  return heard;
+}
