@@ -24,7 +24,7 @@ S = TypeVar("S")
 
 _HOST_KEY = "quart_stash.host"
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 
 class StashMiddleware:

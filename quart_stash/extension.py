@@ -33,7 +33,7 @@ IdentityLoader = Callable[[], "Awaitable[str | None] | str | None"]
 _Loader = TypeVar("_Loader", bound=IdentityLoader)
 _M = TypeVar("_M", bound=Migration)
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 _EXTENSION = "quart_stash"
 
@@ -57,7 +57,7 @@ class QuartStash:
     """
 
     def __init__(self, app: Quart | None = None, *, identity: IdentityLoader | None = None) -> None:
-        self.shutdown_trigger = ShutdownTrigger()
+        self.shutdown_trigger: ShutdownTrigger = ShutdownTrigger()
         """For `hypercorn.asyncio.serve(app, config, shutdown_trigger=stash.shutdown_trigger)`."""
         self._identity: IdentityLoader = identity or _default_identity
         self._app: Quart | None = None

@@ -34,7 +34,7 @@ __all__ = ["Host", "ViewType"]
 
 S = TypeVar("S")
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class Host:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
-        self.sealer = Sealer(keyring)
-        self.pages = PageSigner(keyring)
-        self.assets = Assets(config.url_prefix)
-        self.gateway = Gateway(config, notify=notify, trigger=trigger)
-        self.build = config.build or self.assets.digest
+        self.sealer: Sealer = Sealer(keyring)
+        self.pages: PageSigner = PageSigner(keyring)
+        self.assets: Assets = Assets(config.url_prefix)
+        self.gateway: Gateway = Gateway(config, notify=notify, trigger=trigger)
+        self.build: str = config.build or self.assets.digest
         self._notify = notify
         self.now = now
 

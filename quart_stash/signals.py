@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blinker import Namespace
+from blinker import NamedSignal, Namespace
 
 __all__ = [
     "drain_finished",
@@ -15,20 +15,20 @@ __all__ = [
 
 _signals = Namespace()
 
-view_mounted = _signals.signal("view-mounted")
+view_mounted: NamedSignal = _signals.signal("view-mounted")
 """A view is mounted, fresh or not. Sent with `view` (its name), `id` and `status`."""
 
-view_restored = _signals.signal("view-restored")
+view_restored: NamedSignal = _signals.signal("view-restored")
 """A view was restored from a token. Sent with `view`, `id` and `received` (messages it covers)."""
 
-token_rejected = _signals.signal("token-rejected")
+token_rejected: NamedSignal = _signals.signal("token-rejected")
 """A token was not accepted, and its view mounted fresh. With `view`, `reason` and a `TokenError`, `error`."""
 
-drain_started = _signals.signal("drain-started")
+drain_started: NamedSignal = _signals.signal("drain-started")
 """The server is leaving. Sent with `views` (how many) and `timeout` (seconds)."""
 
-view_drained = _signals.signal("view-drained")
+view_drained: NamedSignal = _signals.signal("view-drained")
 """A view has ended in a drain. With `view`, `id` and `outcome`: `synced`, `timed-out`, `gone`, `finished`."""
 
-drain_finished = _signals.signal("drain-finished")
+drain_finished: NamedSignal = _signals.signal("drain-finished")
 """The drain is over. Sent with `outcomes` (how many of each) and `seconds`."""

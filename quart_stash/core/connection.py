@@ -222,9 +222,9 @@ class Connection:
     )
 
     def __init__(self) -> None:
-        self.state = State.OPENED
-        self.received = 0
-        self.in_hand = False
+        self.state: State = State.OPENED
+        self.received: int = 0
+        self.in_hand: bool = False
         self.outcome: Outcome | None = None
         self.inbox: deque[Message | None] = deque()
         self._arrived = 0
@@ -243,7 +243,7 @@ class Connection:
         action, *targets = TABLE[self.state][type(event)]
         effects: list[Effect] = []
         chosen = action(self, event, effects)
-        target = targets[0] if chosen is None else chosen
+        target: State = targets[0] if chosen is None else chosen
         if target not in targets:
             raise LookupError(f"{action.__name__} may not go from {self.state} to {target}")
         self.state = target

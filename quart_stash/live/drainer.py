@@ -17,7 +17,7 @@ from .transport import cut
 
 __all__ = ["Drainer"]
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 _UNWIND = 0.25  # seconds that a cancelled handler has, once all the time is up
 
@@ -33,7 +33,7 @@ class Drainer:
     """
 
     def __init__(self, registry: Registry, *, rate: float, notify: Notify) -> None:
-        self.draining = False
+        self.draining: bool = False
         self.outcomes: Counter[str] = Counter()
         self._registry = registry
         self._rate = rate

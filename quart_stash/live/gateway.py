@@ -17,7 +17,7 @@ from .transport import cut
 
 __all__ = ["Gateway"]
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -36,10 +36,10 @@ class Gateway:
     def __init__(
         self, config: StashConfig, *, notify: Notify, trigger: ShutdownTrigger | None = None
     ) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.registry = Registry()
-        self.drainer = Drainer(self.registry, rate=config.reconnect_rate, notify=notify)
-        self.trigger = trigger or ShutdownTrigger()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.registry: Registry = Registry()
+        self.drainer: Drainer = Drainer(self.registry, rate=config.reconnect_rate, notify=notify)
+        self.trigger: ShutdownTrigger = trigger or ShutdownTrigger()
         self._config = config
         self._timeout = config.shutdown_timeout
         self._context = HypercornContext()

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 __all__ = ["HypercornContext", "Listener", "ShutdownTrigger", "SignalChain", "server_limit", "server_name"]
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 # Seconds that a server has to begin its own shutdown, before a default signal action is let through.
 _ABSORB = 0.5
@@ -88,7 +88,7 @@ class ShutdownTrigger:
     name = "shutdown_trigger"
 
     def __init__(self) -> None:
-        self.used = False
+        self.used: bool = False
         self._event: asyncio.Event | None = None
 
     async def __call__(self) -> None:

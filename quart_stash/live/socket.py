@@ -24,7 +24,7 @@ SCOPE_KEY = "quart_stash"
 CLOSE_GRACE = 1.0
 """Seconds that a peer has to answer a close frame, before the application is told that it is gone."""
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 
 class Feed(Protocol):
@@ -66,9 +66,9 @@ class Socket:
     ) -> None:
         self.scope = scope
         self.feed: Feed | None = None
-        self.accepted = False
-        self.closed = False
-        self.stuck = False
+        self.accepted: bool = False
+        self.closed: bool = False
+        self.stuck: bool = False
         self._receive = receive
         self._send = send
         self._refusing = refusing

@@ -17,7 +17,7 @@ from .socket import Scope
 
 __all__ = ["cut"]
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 
 def cut(scope: Scope) -> bool:
