@@ -20,6 +20,7 @@ from environment import (
     install_chromium,
     install_packages,
     make_venv,
+    search_path,
 )
 
 PYTHONS = ("3.11", "3.13")
@@ -49,15 +50,16 @@ class Tally:
 tally = Tally()
 
 
-def run(*command: str | Path, cwd: Path = ROOT, path: Path | None = None) -> None:
+def run(*command: str | Path, cwd: Path = ROOT, path: tuple[Path, ...] = ()) -> None:
     """Run one command of a check, showing and counting what it says.
 
     Raises:
         SetupError: it failed.
     """
-    shown = " ".join(os.path.relpath(part, ROOT) if isinstance(part, Path) else part for part in command)
+    shown = " ".join(str(part).replace(f"{ROOT}{os.sep}", "") for part in command)
     print(f"$ {shown}", flush=True)
-    environment = {**os.environ, "PATH": f"{path}{os.pathsep}{os.environ['PATH']}"} if path else None
+    # Node's runner is brief, and counts at its end, as if this were a terminal.
+    environment = {**os.environ, "NODE_OPTIONS": "--test-reporter=spec", "PATH": search_path(*path)}
     with subprocess.Popen(
         command,
         cwd=cwd,
@@ -90,9 +92,9 @@ def lint() -> None:
 def types() -> None:
     """Mypy, strict, and how complete the public types are."""
     run(python() / "mypy", *CODE)
-    here, node = python(), find_node()
-    verify = ("--verifytypes", "quart_stash", "--ignoreexternal", "--pythonpath", here / "python")
-    run(here / "pyright", *verify, path=node)
+    # It looks for the package with the first `python` on the PATH, whatever else it is told.
+    path = (python(), find_node())
+    run(python() / "pyright", "--verifytypes", "quart_stash", "--ignoreexternal", path=path)
 
 
 def floors() -> None:
@@ -110,14 +112,14 @@ def script() -> None:
     node = find_node()
     install_packages(node)
     for name in ("check", "test", "verify"):
-        run(node / "npm", "run", "--silent", name, cwd=ROOT / "js", path=node)
+        run(node / "npm", "run", "--silent", name, cwd=ROOT / "js", path=(node,))
 
 
 def bundle() -> None:
     """Build the JavaScript client into the package."""
     node = find_node()
     install_packages(node)
-    run(node / "npm", "run", "--silent", "build", cwd=ROOT / "js", path=node)
+    run(node / "npm", "run", "--silent", "build", cwd=ROOT / "js", path=(node,))
 
 
 def unit() -> None:

@@ -95,7 +95,7 @@ def install_packages(node: Path) -> None:
     if installed.exists() and installed.read_text() == wanted:
         return
     print("installing the JavaScript tools", flush=True)
-    quietly(node / "npm", "ci", "--no-audit", "--no-fund", cwd=ROOT / "js", path=node)
+    quietly(node / "npm", "ci", "--no-audit", "--no-fund", cwd=ROOT / "js", path=(node,))
     installed.write_text(wanted)
 
 
@@ -114,22 +114,26 @@ def install_chromium() -> None:
     quietly(*apt, "install", "--no-install-recommends", "chromium", "fonts-dejavu-core")
 
 
-def quietly(*command: str | Path, cwd: Path = ROOT, path: Path | None = None) -> None:
+def search_path(*first: Path) -> str:
+    """Return the PATH with some directories in front."""
+    return os.pathsep.join([*map(str, first), os.environ["PATH"]])
+
+
+def quietly(*command: str | Path, cwd: Path = ROOT, path: tuple[Path, ...] = ()) -> None:
     """Run a command, and show what it said only if it fails.
 
     Args:
         command: what to run.
         cwd: where.
-        path: a directory to put in front of the PATH.
+        path: directories to put in front of the PATH.
 
     Raises:
         SetupError: it failed.
     """
-    environment = {**os.environ, "PATH": f"{path}{os.pathsep}{os.environ['PATH']}"} if path else None
     done = subprocess.run(
         command,
         cwd=cwd,
-        env=environment,
+        env={**os.environ, "PATH": search_path(*path)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
