@@ -1,7 +1,8 @@
 """Launch a deployment. It makes secrets that this server must not keep.
 
-They live in the tab that launched it, encrypted; the server has them while it works, and then no more. Reload,
-deploy or kill the server in the middle: the deployment goes on where it was, and at the end the secrets are shown.
+They live in the tab that launched it, encrypted; the server has them while it works, and then no more.
+Reload, deploy or kill the server in the middle: the deployment goes on where it was, and at the end the
+secrets are shown.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ STEP_SECONDS = float(
 KEEP_SECONDS = int(os.environ.get("LAUNCHER_KEEP_SECONDS", "900"))
 
 app = Quart(__name__)
-app.config.update(DEPLOYMENTS=str(Path(app.root_path) / "deployments"), SESSION_COOKIE_SAMESITE="Lax")
+app.config.update(
+    DEPLOYMENTS=str(Path(app.root_path) / "deployments"),
+    SESSION_COOKIE_NAME="launcher",
+    SESSION_COOKIE_SAMESITE="Lax",
+)
 app.config.from_prefixed_env()  # QUART_SECRET_KEY, QUART_DEPLOYMENTS
 stash = QuartStash(app)
 

@@ -1,7 +1,8 @@
 """A deployment: real steps that write real files, each of which may be done twice.
 
-A step that was interrupted is simply done again, by whichever process has the view then. The files hold what a
-server may keep of a secret, its hash, and the last step proves that the secrets at hand are the ones that went in.
+A step that was interrupted is simply done again, by whichever process has the view then. The files hold what
+a server may keep of a secret, its hash, and the last step proves that the secrets at hand are the ones that
+went in.
 """
 
 from __future__ import annotations

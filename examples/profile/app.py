@@ -23,6 +23,7 @@ from .profiles import BIO_LIMIT, COUNTRIES, VISIBILITIES, Profile, Profiles
 app = Quart(__name__)
 app.config.update(
     DATABASE=str(Path(app.root_path) / "profile.sqlite3"),
+    SESSION_COOKIE_NAME="profile",
     SESSION_COOKIE_SAMESITE="Lax",
 )
 app.config.from_prefixed_env()  # QUART_SECRET_KEY, QUART_DATABASE
