@@ -27,11 +27,11 @@ from .socket import Socket
 
 __all__ = ["Binding", "Session"]
 
-logger = logging.getLogger("quart_stash")
+logger: logging.Logger = logging.getLogger("quart_stash")
 
-_INBOX_BYTES = (
-    4  # of the largest messages, while the socket is not paused because the handler awaits the browser
-)
+# Of the largest messages, while the socket is not paused because the handler awaits the browser.
+_INBOX_BYTES = 4
+_NO_STATE: StateType[Any] = StateType(None)
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Session:
         on_outcome: Callable[[Session, machine.Outcome], None],
     ) -> None:
         self.socket = socket
-        self.machine = machine.Connection()
-        self.plain = frames.SUBPROTOCOL not in (socket.scope.get("subprotocols") or [])
+        self.machine: machine.Connection = machine.Connection()
+        self.plain: bool = frames.SUBPROTOCOL not in (socket.scope.get("subprotocols") or [])
         self.state: Any = None
         self.task: asyncio.Task[Any] | None = None
         self._config = config
@@ -86,7 +86,7 @@ class Session:
         self._mount: asyncio.Future[frames.Mount] = self._loop.create_future()
         self._state_type = _NO_STATE
         self._binding = Binding(())
-        self.view_id = ""
+        self.view_id: str = ""
         self._snapshot = b""
         self._sealed: tuple[int, bytes] | None = None
         self._next_sync = 0.0
