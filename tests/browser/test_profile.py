@@ -1,0 +1,128 @@
+"""`examples/profile` in Chromium: somebody types, and the servers come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, connected, fleet, tab, witnessed
+
+APP = "examples.profile.app"
+RESTARTS = 10
+LETTERS = itertools.cycle("the quick brown fox jumps over the lazy dog, ")
+
+
+async def type_until(page: Page, done: asyncio.Event) -> str:
+    """Type on and on, as a person does, until told; return what was typed."""
+    typed = ""
+    while not done.is_set():
+        letter = next(LETTERS)
+        await page.keyboard.type(letter, delay=40)
+        typed += letter
+    return typed
+
+
+async def caret(page: Page) -> tuple[str, int, int, str]:
+    """Return where the focus is, the selection in it, and its text."""
+    found: list[object] = await page.evaluate(
+        "(() => { const e = document.activeElement; return [e.id, e.selectionStart, e.selectionEnd, e.value]; })()"
+    )
+    return str(found[0]), int(str(found[1])), int(str(found[2])), str(found[3])
+
+
+async def all_processed(page: Page) -> None:
+    """Wait until the server has processed exactly as many messages as the page has sent: none is lost, none doubled."""
+    await page.wait_for_function(
+        "() => +document.getElementById('sent').value > 0 && "
+        "document.getElementById('processed').value === document.getElementById('sent').value"
+    )
+
+
+async def restarts_while_typing(fleet_: Fleet, page: Page, how: str) -> None:
+    """Type into the middle of a text while the servers are restarted ten times, and look at every detail."""
+    await connected(page)
+    await page.fill("#bio", "[]")
+    await page.focus("#bio")
+    await page.evaluate("document.getElementById('bio').setSelectionRange(1, 1)")
+    done = asyncio.Event()
+    typing = asyncio.create_task(type_until(page, done))
+    try:
+        for _ in range(RESTARTS):
+            await getattr(fleet_, how)()
+            await connected(page)
+    finally:
+        done.set()
+        typed = await typing
+    assert len(typed) > RESTARTS
+    assert await caret(page) == ("bio", 1 + len(typed), 1 + len(typed), f"[{typed}]")
+    await all_processed(page)
+
+
+@pytest.mark.parametrize("how", ["deploy", "kill"])
+async def test_typing_through_restarts(how: str, tmp_path: Path) -> None:
+    """Through ten deploys, and through ten kills, text, caret, focus and the count of messages stay exactly right."""
+    async with (
+        fleet(APP, tmp_path, QUART_DATABASE=str(tmp_path / "profile.sqlite3")) as servers,
+        tab(f"http://127.0.0.1:{servers.port}/") as page,
+    ):
+        await restarts_while_typing(servers, page, how)
+        if how == "deploy":
+            assert "reconnecting" not in await witnessed(page)
+            assert servers.log.count("1 of 1 synced") == RESTARTS
+        await page.screenshot(path=tmp_path / f"profile-{how}.png")
+
+
+async def test_reload_in_mid_sentence(tmp_path: Path) -> None:
+    """A reload between two keystrokes, right after a kill, keeps every field, and the save is saved once."""
+    database = tmp_path / "profile.sqlite3"
+    async with (
+        fleet(APP, tmp_path, QUART_DATABASE=str(database)) as servers,
+        tab(f"http://127.0.0.1:{servers.port}/") as page,
+    ):
+        await connected(page)
+        await page.fill("#name", "Ada")
+        await page.fill("#email", "ada@example.com")
+        await page.select_option("#country", index=2)
+        await page.check("#newsletter")
+        await page.focus("#bio")
+        await page.keyboard.type("Half a sen")
+        await servers.kill()
+        await page.reload()
+        await connected(page)
+        assert await page.input_value("#name") == "Ada"
+        assert await page.input_value("#bio") == "Half a sen"
+        assert await page.is_checked("#newsletter")
+        await page.focus("#bio")
+        await page.evaluate("document.getElementById('bio').setSelectionRange(10, 10)")
+        await page.keyboard.type("tence.")
+        await page.click("#save")
+        await servers.kill()
+        await page.wait_for_function("() => document.getElementById('saved').value === 'Saved.'")
+        with sqlite3.connect(database) as connection:
+            saved = "\n".join(connection.iterdump())
+        connection.close()
+        assert saved.count("Half a sentence.") == 1
+        await page.reload()
+        await connected(page)
+        assert await page.input_value("#bio") == "Half a sentence."
+
+
+async def test_without_javascript(tmp_path: Path) -> None:
+    """The form posts as a plain form where there is no script."""
+    async with fleet(APP, tmp_path, QUART_DATABASE=str(tmp_path / "profile.sqlite3")) as servers:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            context = await browser.new_context(java_script_enabled=False)
+            page = await context.new_page()
+            await page.goto(f"http://127.0.0.1:{servers.port}/")
+            await page.fill("#name", "Ada")
+            await page.fill("#email", "ada@example.com")
+            await page.click("#save")
+            assert "Saved." in await page.inner_text("body")
+            assert await page.input_value("#name") == "Ada"
+            await browser.close()
