@@ -21,6 +21,8 @@ export class Dialer {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #stopped = false;
+  /** Attempts in a row that took too long. */
+  #slow = 0;
 
   /**
    * @param {string} url
@@ -150,11 +152,12 @@ export class Dialer {
         handlers.end(conn, code, reason);
       }
     };
-    // A socket may hang in a listen backlog for minutes.
+    // A socket may hang in a listen backlog for minutes; but a slow network must get through some time.
     const timer = setTimeout(() => {
+      this.#slow += 1;
       socket?.close();
       end(1006, "");
-    }, this.timeout);
+    }, this.timeout * 2 ** Math.min(this.#slow, 3));
     /** @type {WebSocket | undefined} */
     let socket;
     try {
@@ -168,6 +171,7 @@ export class Dialer {
     this.#sockets.set(conn, made);
     made.onopen = () => {
       clearTimeout(timer);
+      this.#slow = 0;
       if (!this.#sockets.has(conn)) return;
       this.#attempt = null;
       if (made.protocol === SUBPROTOCOL) handlers.open(conn);

@@ -30,6 +30,8 @@ export class Page {
   #names = new Set();
   /** @type {(() => void) | null} */
   #release = null;
+  /** Counts the times that the claim was begun or given up. */
+  #round = 0;
   #createForms;
 
   /** @param {{ createForms?: CreateForms | null }} [options] */
@@ -44,7 +46,9 @@ export class Page {
     this.limits = parse(limits);
     const options = { identity };
     this.areas = { tab: new Area(granted("sessionStorage"), options), browser: new Area(granted("localStorage"), options) };
-    if (script) {
+    /** Whether the server said whose page this is. */
+    this.marked = script != null;
+    if (this.marked) {
       // What has ended still goes up once, from its own history entry: the server judges it, and says so.
       this.areas.tab.sweep((key) => key.endsWith(`@${this.entry()}`));
       this.areas.browser.sweep();
@@ -76,7 +80,11 @@ export class Page {
     const key = navigation?.currentEntry?.key ?? history?.state?.[TAG];
     if (key || !history) return key ?? "";
     const { state } = history;
-    if (typeof state === "object") history.replaceState({ ...state, [TAG]: crypto.randomUUID?.() ?? random() }, "");
+    try {
+      if (typeof state === "object") history.replaceState({ ...state, [TAG]: random() }, "");
+    } catch {
+      // Some browsers allow only so many changes in a minute.
+    }
     return history.state?.[TAG] ?? "";
   }
 
@@ -124,33 +132,39 @@ export class Page {
     return forms;
   }
 
+  /** @returns {Promise<boolean>} whether this page is not a copy */
   async #claim() {
+    const round = (this.#round += 1);
     const tab = granted("sessionStorage");
-    if (!this.document || !tab) return this.#owned(true);
+    if (!this.document || !tab) return (this.owner = true);
     const { locks } = navigator;
     const Channel = globalThis.BroadcastChannel;
     const key = `quart-stash-tab${frame()}`;
     const name = tab.getItem(key);
-    if (name !== null) this.#release = await claim(name, { locks, Channel });
-    if (this.#release) return this.#owned(true);
-    const renamed = random();
-    try {
-      tab.setItem(key, renamed);
-    } catch {
-      return this.#owned(true);
+    let release = name === null ? null : await claim(name, { locks, Channel });
+    let owner = name === null || release !== null;
+    if (release === null && round === this.#round) {
+      const renamed = random();
+      try {
+        tab.setItem(key, renamed);
+        release = await claim(renamed, { locks, Channel });
+      } catch {
+        // A tab whose name can't be stored has no copies either.
+        owner = true;
+      }
     }
-    this.#release = await claim(renamed, { locks, Channel });
-    return this.#owned(name === null);
-  }
-
-  /** @param {boolean} owner */
-  #owned(owner) {
-    this.owner = owner;
-    return owner;
+    if (round === this.#round) {
+      this.#release = release;
+      return (this.owner = owner);
+    }
+    // The page was hidden meanwhile; what it claimed may be another page's by now.
+    release?.();
+    return true;
   }
 
   #hide() {
     // A page that holds a lock or a channel can't rest in the back/forward cache.
+    this.#round += 1;
     this.#release?.();
     this.#release = null;
     this.owner = undefined;
@@ -158,14 +172,12 @@ export class Page {
 
   #show() {
     // Somebody else has logged in since: nothing of this page may reach them.
-    const { tab } = this.areas;
-    const identity = granted("sessionStorage")?.getItem("quart-stash:identity");
-    if (tab.identity !== "" && identity && JSON.parse(identity).v !== tab.identity) {
+    if (this.marked && this.areas.tab.foreign("identity")) {
       this.claimed = new Promise(() => {});
       location.reload();
-      return;
+    } else {
+      this.claimed = this.#claim();
     }
-    this.claimed = this.#claim();
   }
 }
 

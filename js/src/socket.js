@@ -1,19 +1,13 @@
 /** `StashSocket`: the interface of `WebSocket`, over as many real sockets as it takes. */
 
 import { Backoff } from "./backoff.js";
-import { Dialer } from "./dialer.js";
 import { DrainEvent, closeEvent, complain } from "./events.js";
-import { SUBPROTOCOL, parseDown, serialise, size } from "./frames.js";
-import { watch } from "./lifecycle.js";
-import { Machine } from "./machine.js";
+import { SUBPROTOCOL, serialise, size } from "./frames.js";
 import { Page } from "./page.js";
-import { Pulse } from "./pulse.js";
-import { Secrets } from "./secrets.js";
-import { report } from "./status.js";
+import { Session } from "./session.js";
 import { Area } from "./storage.js";
 
 /** @typedef {import("./frames.js").Data} Data */
-/** @typedef {import("./machine.js").Effect} Effect */
 /** @typedef {import("./machine.js").PageEvent} PageEvent */
 /**
  * @typedef {object} Options
@@ -28,10 +22,6 @@ import { Area } from "./storage.js";
  * @property {number} [connectTimeout] milliseconds
  */
 
-/** Milliseconds without a connection that nobody is told of. */
-const GRACE = 500;
-/** Milliseconds after which a mounted connection counts as a good one. */
-const QUIET = 10_000;
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
 
 /**
@@ -69,36 +59,20 @@ export class StashSocket extends EventTarget {
   #state = CONNECTING;
   #options;
   #page;
-  #slot;
-  #machine;
-  #dialer;
-  #backoff;
-  #pulse;
-  #secrets;
+  #session;
   #forms;
   #limits;
-  /** @type {Effect[]} */
-  #effects = [];
-  #running = false;
-  #parked = false;
-  /** Whether the page was told that there is no connection. */
-  #told = false;
+  #now;
   #mounts = 0;
   /** @type {string | null} */
   #status = null;
   /** @type {string | undefined} */
   #build;
-  /** The connection that the pulse is taken of. @type {number | null} */
-  #felt = null;
   /** Binary large objects that are being read; what is sent meanwhile waits for them. @type {Promise<void> | null} */
   #reading = null;
-  /** @type {Promise<unknown>} */
-  #closing = Promise.resolve();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #gap;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #quiet;
   #stop = new AbortController();
+  /** Whether the page wants to hear no more. */
+  #silent = false;
 
   /**
    * @param {string | URL} url relative to the page, `http(s)` or `ws(s)`
@@ -112,40 +86,24 @@ export class StashSocket extends EventTarget {
     const page = (this.#page = Page.current);
     this.name = page.take(options.name ?? new URL(this.url).pathname);
     this.#limits = page.limits;
-    const areas = options.storage === undefined ? page.areas : injected(options.storage, options.now);
-    this.#slot = page.slot(this.name, areas.tab);
-    this.#secrets = new Secrets(areas, this.name);
-    const snapshot = this.#slot.read();
-    this.#machine = new Machine(snapshot);
-    this.#backoff = options.backoff ?? new Backoff();
-    this.#dialer = new Dialer(
-      this.url,
-      {
-        open: (conn) => this.#opened(conn, snapshot !== null),
-        frame: (conn, data) => this.#heard(conn, data),
-        end: (conn, code, reason) => this.#run(this.#machine.handle({ do: "end", conn, code, reason, now: this.#now() })),
-      },
-      { backoff: this.#backoff, WebSocket: options.WebSocket, timeout: options.connectTimeout },
-    );
-    this.#pulse = new Pulse({
-      ping: () => this.#run(this.#machine.handle({ do: "ping" })),
-      dead: () => this.#machine.conn !== null && this.#dialer.abandon(this.#machine.conn),
-    });
+    // What is measured between two moments must not depend on the clock's being right.
+    this.#now = options.now ?? (() => performance.now());
     this.#forms = options.forms === false ? null : page.forms(options.forms);
     for (const type of /** @type {const} */ (["restored", "conflict"])) {
       const tell = (/** @type {CustomEvent} */ { detail }) => this.#emit(new CustomEvent(type, { detail }));
       this.#forms?.addEventListener(type, tell, { signal: this.#stop.signal });
     }
-    const unwatch = watch({
-      hide: () => this.#park(),
-      show: () => this.#unpark(),
-      visible: () => this.#wake(),
-      online: () => this.#wake(),
+    const { backoff = new Backoff(), storage, WebSocket, connectTimeout: timeout } = options;
+    const areas = storage === undefined ? page.areas : injected(storage, options.now);
+    const world = { url: this.url, name: this.name, page, areas, backoff, now: this.#now, WebSocket, timeout };
+    this.#session = new Session(world, {
+      collect: (conn, machine) => this.#collect(conn, machine),
+      tell: (event) => this.#tell(event),
+      clear: (form) => this.#forms?.clear(form),
+      url: reflect,
+      reload: (reason) => this.#reload(reason),
+      over: (code, reason, closed) => this.#over(code, reason, closed),
     });
-    this.#stop.signal.addEventListener("abort", unwatch);
-    this.#fork();
-    this.#dialer.dial(null);
-    this.#settle();
   }
 
   get readyState() {
@@ -154,8 +112,8 @@ export class StashSocket extends EventTarget {
 
   /** Bytes that are on no wire yet. */
   get bufferedAmount() {
-    const waiting = this.#machine.unsent().reduce((sum, { data }) => sum + (data === null ? 0 : size(data)), 0);
-    return waiting + (this.#dialer.get(this.#machine.conn)?.bufferedAmount ?? 0);
+    const waiting = this.#session.machine.unsent().reduce((sum, { data }) => sum + size(data ?? ""), 0);
+    return waiting + (this.#session.socket?.bufferedAmount ?? 0);
   }
 
   get protocol() {
@@ -163,12 +121,12 @@ export class StashSocket extends EventTarget {
   }
 
   get extensions() {
-    return this.#dialer.get(this.#machine.conn)?.extensions ?? "";
+    return this.#session.socket?.extensions ?? "";
   }
 
   /** Counts, for tests and diagnosis. */
   get stats() {
-    const { outbox, state } = this.#machine;
+    const { outbox, state } = this.#session.machine;
     return { sent: outbox.sent, received: outbox.received, mounts: this.#mounts, status: this.#status, state };
   }
 
@@ -186,7 +144,7 @@ export class StashSocket extends EventTarget {
     const limit = this.#limits?.message ?? Infinity;
     if (bytes > limit) throw new RangeError(`a message of ${bytes} bytes; the server takes ${limit}`);
     if (payload instanceof Blob || this.#reading) this.#queue(payload, secret);
-    else this.#run(this.#machine.handle({ do: "send", data: payload, secret }));
+    else this.#session.handle({ do: "send", data: payload, secret });
   }
 
   /**
@@ -200,133 +158,34 @@ export class StashSocket extends EventTarget {
       throw new DOMException(`the close code may not be ${code}`, "InvalidAccessError");
     }
     if (reason !== undefined && size(reason) > 123) throw new DOMException("the reason is too long", "SyntaxError");
-    if (this.#state <= OPEN) this.#run(this.#machine.handle({ do: "quit", code, reason }));
+    if (this.#state <= OPEN) this.#session.handle({ do: "quit", code, reason });
   }
 
   /** Write everything to storage now. */
   flush() {
     this.#forms?.flush();
-    if (this.#state <= OPEN) this.#slot.write(this.#machine.snapshot());
+    this.#session.store();
   }
 
   /** Close, and remove everything that is stored for this view: its slot, its secrets, the page's stashed forms. */
   forget() {
     this.close(1000);
-    this.#slot.remove();
-    this.#secrets.forget();
+    this.#session.forget();
     this.#forms?.forget();
   }
 
   /** Close without an event, and let go of the page. */
   destroy() {
-    if (this.#state > OPEN) return;
-    this.#effects.push(...this.#machine.handle({ do: "quit" }).filter((effect) => effect.do !== "over"));
-    this.#run([]);
-    this.#let(CLOSED);
+    this.#silent = true;
+    this.close();
   }
-
-  // What happens.
-
-  /** @param {number} conn @param {boolean} loaded */
-  async #opened(conn, loaded) {
-    // A copy of a tab must not mount what its original is mounted from; a slot that was empty has no copies.
-    if ((loaded || this.#mounts > 0) && this.#page.owner === undefined) await this.#page.claimed;
-    if (this.#dialer.get(conn)) this.#run(this.#machine.handle({ do: "open", conn }));
-  }
-
-  /** @param {number} conn @param {string | ArrayBuffer} data */
-  #heard(conn, data) {
-    if (conn === this.#machine.conn) this.#pulse.heard();
-    const frame = parseDown(data);
-    if (frame?.type === "token") this.#backoff.reset();
-    this.#run(this.#machine.receive(conn, frame));
-  }
-
-  #fork() {
-    void this.#page.claimed.then((owner) => owner || this.#run(this.#machine.handle({ do: "fork" })));
-  }
-
-  #park() {
-    this.#parked = true;
-    this.#dialer.stop();
-    this.#run(this.#machine.handle({ do: "park" }));
-  }
-
-  #unpark() {
-    this.#parked = false;
-    this.#fork();
-    this.#dialer.start();
-    this.#dialer.dial(null);
-    this.#settle();
-  }
-
-  #wake() {
-    this.#dialer.hurry();
-    if (this.#machine.conn !== null) this.#pulse.probe();
-  }
-
-  // What is to be done.
 
   /**
-   * Carry out effects in order; those of what the page does meanwhile come after them.
-   *
-   * @param {Effect[]} effects
+   * @param {number} conn
+   * @param {import("./machine.js").Machine} machine
+   * @returns {import("./machine.js").Connect} what a mount takes along, within the server's limit
    */
-  #run(effects) {
-    this.#effects.push(...effects);
-    if (this.#running) return;
-    this.#running = true;
-    for (let effect = this.#effects.shift(); effect; effect = this.#effects.shift()) {
-      try {
-        this.#carry(effect);
-      } catch (error) {
-        complain(error);
-      }
-    }
-    this.#running = false;
-    this.#settle();
-  }
-
-  /** @param {Effect} effect */
-  #carry(effect) {
-    switch (effect.do) {
-      case "frame":
-        return this.#dialer.send(effect.conn, serialise(effect.frame));
-      case "store":
-        return this.#slot.write(this.#machine.snapshot());
-      case "forget":
-        return this.#slot.remove();
-      case "open":
-        return this.#dialer.dial(effect.wait);
-      case "mount":
-        return this.#mount(effect.conn);
-      case "deadline":
-        setTimeout(() => this.#run(this.#machine.handle({ do: "deadline", conn: effect.conn })), effect.after);
-        return;
-      case "close":
-        this.#closing = Promise.all([this.#closing, this.#dialer.close(effect.conn, effect.code, effect.reason)]);
-        return;
-      case "retire":
-        return this.#dialer.retire(effect.conn);
-      case "secret": {
-        const { conn } = effect;
-        return this.#run(this.#machine.handle({ do: "answer", conn, frame: this.#secrets.answer(effect.frame) }));
-      }
-      case "clear":
-        return this.#forms?.clear(effect.form);
-      case "url":
-        return reflect(effect.params);
-      case "reload":
-        return this.#reload(effect.reason);
-      case "over":
-        return this.#over(effect.code, effect.reason);
-      case "page":
-        return this.#tell(effect.event);
-    }
-  }
-
-  /** @param {number} conn */
-  #mount(conn) {
+  #collect(conn, machine) {
     const { params, page = this.#page.params } = this.#options;
     /** @type {import("./machine.js").Connect} */
     const connect = { conn, page, build: this.#page.build, now: this.#now() };
@@ -340,12 +199,12 @@ export class StashSocket extends EventTarget {
     }
     const limit = this.#limits?.mount ?? Infinity;
     for (const what of /** @type {const} */ (["forms", "params"])) {
-      const bytes = size(/** @type {string} */ (serialise(this.#machine.mountFrame(connect))));
+      const bytes = size(/** @type {string} */ (serialise(machine.mountFrame(connect))));
       if (bytes <= limit || !connect[what]) continue;
       delete connect[what];
       this.#emit(new CustomEvent("oversize", { detail: { what, size: bytes, limit } }));
     }
-    this.#run(this.#machine.handle({ do: "connect", ...connect }));
+    return connect;
   }
 
   /** @param {PageEvent} event */
@@ -376,8 +235,6 @@ export class StashSocket extends EventTarget {
     this.#status = detail.status;
     this.#build = detail.build;
     this.#limits = detail.limits;
-    clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(() => this.#machine.state === "live" && this.#backoff.reset(), QUIET);
     if (this.#state === CONNECTING) {
       this.#state = OPEN;
       this.#emit(new Event("open"));
@@ -392,7 +249,7 @@ export class StashSocket extends EventTarget {
     this.#emit(event);
     this.#forms?.flush();
     if (this.#reading) event.waitUntil(this.#reading);
-    const settled = () => this.#run(this.#machine.handle({ do: "hooks", conn }));
+    const settled = () => this.#session.handle({ do: "hooks", conn });
     // A hidden tab's timers are slow: unless the page asks for time, the answer waits for none.
     if (event.waits.length === 0) return settled();
     const late = setTimeout(settled, deadline - Math.min(1000, deadline / 5));
@@ -413,58 +270,23 @@ export class StashSocket extends EventTarget {
     });
   }
 
-  /** @param {number} code @param {string} reason */
-  #over(code, reason) {
-    this.#let(CLOSING);
+  /** @param {number} code @param {string} reason @param {Promise<unknown>} closed */
+  #over(code, reason, closed) {
+    this.#state = CLOSING;
+    this.#stop.abort();
+    this.#page.give(this.name);
     if (code === 1002) this.#emit(new Event("error"));
-    void this.#closing.then(() => {
+    void closed.then(() => {
       this.#state = CLOSED;
       this.#emit(closeEvent(code, reason));
     });
-  }
-
-  /** Let go of the page. @param {number} state */
-  #let(state) {
-    this.#state = state;
-    this.#stop.abort();
-    this.#dialer.stop();
-    this.#page.give(this.name);
-    this.#settle();
-  }
-
-  /** Bring timers and what is shown into line with where the machine stands. */
-  #settle() {
-    const { state, conn } = this.#machine;
-    if (conn !== this.#felt) conn === null ? this.#pulse.stop() : this.#pulse.heard();
-    this.#felt = conn;
-    if (state === "over" || this.#parked) {
-      clearTimeout(this.#gap);
-      this.#gap = undefined;
-      clearTimeout(this.#quiet);
-      report(this, null);
-    } else if (state === "live" || state === "draining" || state === "flushed") {
-      clearTimeout(this.#gap);
-      this.#gap = undefined;
-      report(this, state === "live" ? "connected" : "handover");
-      if (this.#told) this.#emit(new CustomEvent("reconnected"));
-      this.#told = false;
-    } else if (!this.#told) {
-      this.#gap ??= setTimeout(() => this.#lost(), GRACE);
-    }
-  }
-
-  #lost() {
-    this.#gap = undefined;
-    this.#told = true;
-    report(this, "reconnecting");
-    this.#emit(new CustomEvent("disconnected"));
   }
 
   /** @param {Data | Blob} payload @param {boolean} secret */
   #queue(payload, secret) {
     const bytes = payload instanceof Blob ? payload.arrayBuffer().then((buffer) => new Uint8Array(buffer)) : payload;
     const reading = Promise.all([bytes, this.#reading])
-      .then(([data]) => this.#run(this.#machine.handle({ do: "send", data, secret })), complain)
+      .then(([data]) => this.#session.handle({ do: "send", data, secret }), complain)
       .then(() => {
         if (this.#reading === reading) this.#reading = null;
       });
@@ -476,6 +298,7 @@ export class StashSocket extends EventTarget {
    * @returns {boolean} whether its default action is wanted
    */
   #emit(event) {
+    if (this.#silent) return false;
     const wanted = this.dispatchEvent(event);
     const handler = /** @type {any} */ (this)[`on${event.type}`];
     if (typeof handler !== "function") return wanted;
@@ -485,10 +308,6 @@ export class StashSocket extends EventTarget {
       complain(error);
     }
     return !event.defaultPrevented;
-  }
-
-  #now() {
-    return (this.#options.now ?? Date.now)();
   }
 }
 

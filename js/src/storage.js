@@ -103,6 +103,15 @@ export class Area {
     }
   }
 
+  /**
+   * @param {string} key
+   * @returns {boolean} whether another identity wrote it
+   */
+  foreign(key) {
+    const item = this.#item(PREFIX + key);
+    return item !== null && item.i !== this.identity;
+  }
+
   /** @param {string} key */
   remove(key) {
     try {

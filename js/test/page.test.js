@@ -162,6 +162,17 @@ test("a reload that overtakes its predecessor's unlocking is no duplicate", asyn
   assert.ok(release);
 });
 
+test("a page that is hidden while it claims its tab holds no claim", async () => {
+  open().send("a");
+  await rest();
+  const before = page;
+  page = tab.load();
+  page.fire("pagehide", { persisted: true });
+  before.fire("pagehide");
+  await rest();
+  assert.equal(tab.locks.held.size, 0);
+});
+
 test("without locks, pages ask each other, and one of two that ask at once wins", async () => {
   /** @type {Set<any>} */
   const all = new Set();

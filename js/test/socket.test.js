@@ -333,6 +333,54 @@ test("a socket that hangs while connecting is given up after four seconds", asyn
   assert.deepEqual(network.sockets.map(({ readyState }) => readyState), [3, 1]);
 });
 
+test("a slow network gets more time at each attempt", async () => {
+  network.mood = "hang";
+  open();
+  for (const timeout of [4000, 8000, 16_000]) {
+    await pass(timeout - 1);
+    assert.equal(network.last.readyState, 0, String(timeout));
+    await pass(1);
+    assert.equal(network.last.readyState, 3);
+    await pass(1000);
+  }
+});
+
+test("a connection that is busy sending is not taken for dead", async () => {
+  open();
+  await rest();
+  network.last.deaf = true;
+  network.last.bufferedAmount = 1000;
+  await pass(25_000);
+  network.last.bufferedAmount = 500;
+  await pass(5000);
+  assert.equal(network.last.readyState, 1);
+  await pass(25_000);
+  await pass(5000);
+  assert.equal(network.last.closedWith, 1005, "but one that does not move is");
+});
+
+test("what a listener sends when the connection is back is sent once", async () => {
+  const socket = open();
+  socket.addEventListener("reconnected", () => socket.send("back"));
+  await rest();
+  network.mood = "hang";
+  network.last.end(1012);
+  await pass(600);
+  network.last.accept();
+  await rest();
+  assert.equal(socket.stats.sent, 1);
+});
+
+test("a socket that is destroyed says nothing, and leaves its name to the next", async () => {
+  const socket = open();
+  const heard = record(socket);
+  socket.destroy();
+  await pass(5000);
+  assert.deepEqual(heard, []);
+  assert.equal(socket.readyState, 3);
+  assert.equal(open().name, socket.name);
+});
+
 test("a server that does not speak the protocol is not mounted", async () => {
   network.mood = "hang";
   open();

@@ -1,0 +1,205 @@
+/**
+ * The actions of the client's machine: what each event does to a view. Pure.
+ *
+ * An action adds to the effects, and may return the next state where its row names more than one.
+ */
+
+/** @typedef {(my: import("./view.js").View, event: any, effects: import("./machine.js").Effect[]) =>
+ *   import("./machine.js").State | void} Action */
+
+/** Ends of a connection that a message may be the cause of. */
+const ABNORMAL = new Set([1006, 1009, 1011]);
+/** Ends of a connection that end the view. */
+const STOP = new Set([1002, 1008]);
+/** What this side says at a breach of the protocol: browsers may not say 1002. */
+const BREACH = 4002;
+
+/** @type {Action} */
+export function queue(my, { data, secret }, effects) {
+  my.outbox.add(data, secret);
+  effects.push({ do: "store" });
+}
+
+/** @type {Action} */
+export function transmit(my, event, effects) {
+  queue(my, event, effects);
+  my.transmit(effects);
+}
+
+/** @type {Action} */
+export function offer(my, { conn }, effects) {
+  if (my.next !== null && my.next !== conn) effects.push({ do: "close", conn: my.next });
+  my.next = conn;
+  if (my.state === "waiting" || my.state === "handed") effects.push({ do: "mount", conn });
+}
+
+/** @type {Action} */
+export function surplus(_, { conn }, effects) {
+  effects.push({ do: "close", conn });
+}
+
+/** @type {Action} */
+export function mount(my, event, effects) {
+  if (my.conn !== null) effects.push({ do: "retire", conn: my.conn });
+  if (my.next !== null && my.next !== event.conn) effects.push({ do: "close", conn: my.next });
+  my.conn = event.conn;
+  my.next = null;
+  my.wired = my.outbox.received;
+  effects.push({ do: "frame", conn: event.conn, frame: my.mountFrame(event) });
+}
+
+/** @type {Action} */
+export function mounted(my, frame, effects) {
+  const { status, received } = frame;
+  const gap = received < my.outbox.received || received > my.outbox.sent;
+  const renewed = status !== "restored" && my.token !== null;
+  if (!renewed && gap) return breach(my, frame, effects);
+  const lost = renewed ? my.outbox.reset(received) : [];
+  my.outbox.trim(received);
+  if (frame.token !== undefined || renewed) my.token = frame.token ?? null;
+  my.fork = false;
+  my.deferred = null;
+  my.delay = 0;
+  my.wired = received;
+  const { type: _, token: __, ...known } = frame;
+  effects.push({ do: "store" }, { do: "page", event: { event: "mounted", ...known } });
+  my.lose(lost, effects);
+  my.transmit(effects);
+}
+
+/** @type {Action} */
+export function token(my, frame, effects) {
+  const { received, token, final } = frame;
+  if (received < my.outbox.received || received > my.wired) return breach(my, frame, effects);
+  my.token = token;
+  my.outbox.trim(received);
+  effects.push({ do: "store" });
+  if (!final || my.state === "live") return;
+  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "synced", received } });
+  effects.push({ do: "page", event: { event: "synced", received } });
+  return release(my, frame, effects);
+}
+
+/** The next connection may be mounted. @type {Action} */
+export function release(my, _, effects) {
+  if (my.next !== null) effects.push({ do: "mount", conn: my.next });
+  return "handed";
+}
+
+/** @type {Action} */
+export function drain(my, frame, effects) {
+  const { deadline, delay } = frame;
+  const conn = Number(my.conn);
+  my.delay = delay;
+  // Make before break: the next socket opens while the page and the handler finish.
+  effects.push({ do: "open", wait: null }, { do: "deadline", conn, after: deadline });
+  effects.push({ do: "page", event: { event: "drain", conn, deadline } });
+}
+
+/** @type {Action} */
+export function flush(my, _, effects) {
+  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "flushed", sent: my.outbox.sent } });
+}
+
+/** @type {Action} */
+export function deliver(_, { message }, effects) {
+  effects.push({ do: "page", event: { event: "message", data: message } });
+}
+
+/** @type {Action} */
+export function secret(my, frame, effects) {
+  effects.push({ do: "secret", conn: Number(my.conn), frame });
+}
+
+/** @type {Action} */
+export function answer(my, { frame }, effects) {
+  effects.push({ do: "frame", conn: Number(my.conn), frame });
+}
+
+/** @type {Action} */
+export function failed(my, { number }, effects) {
+  my.outbox.void(number);
+  effects.push({ do: "store" }, { do: "page", event: { event: "failed", number } });
+}
+
+/** @type {Action} */
+export function finished(my, { received }, effects) {
+  my.outbox.trim(received);
+  my.lose(my.outbox.reset(my.outbox.received), effects);
+  my.token = null;
+  effects.push({ do: "forget" });
+  my.close(1000, "", effects);
+  effects.push({ do: "over", code: 1000, reason: "" });
+}
+
+/** @type {Action} */
+export function clear(_, { form }, effects) {
+  effects.push({ do: "clear", form });
+}
+
+/** @type {Action} */
+export function url(_, { params }, effects) {
+  effects.push({ do: "url", params });
+}
+
+/** @type {Action} */
+export function reload(_, { reason }, effects) {
+  effects.push({ do: "store" }, { do: "reload", reason });
+}
+
+/** @type {Action} */
+export function ping(my, _, effects) {
+  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "ping" } });
+}
+
+/** @type {Action} */
+export function ended(my, { code, reason = "", now = 0 }, effects) {
+  my.conn = null;
+  if (STOP.has(code)) {
+    my.close(undefined, "", effects);
+    effects.push({ do: "over", code, reason });
+    return "over";
+  }
+  if (code === 4409) my.deferred ??= now;
+  if (ABNORMAL.has(code)) my.strike(effects);
+  my.wired = my.outbox.received;
+  effects.push(my.next === null ? { do: "open", wait: my.delay } : { do: "mount", conn: my.next });
+  return "waiting";
+}
+
+/** An attempt to connect has failed, or a connection that nobody needs any more has ended. @type {Action} */
+export function lapse(my, { conn }, effects) {
+  if (conn === my.next) my.next = null;
+  if (my.next === null) effects.push({ do: "open", wait: my.delay });
+}
+
+/** @type {Action} */
+export function park(my, _, effects) {
+  my.close(undefined, "", effects);
+  my.wired = my.outbox.received;
+  my.copied = my.outbox.sent;
+  effects.push({ do: "store" });
+}
+
+/** @type {Action} */
+export function fork(my, _, effects) {
+  my.outbox.drop(my.copied);
+  my.fork = my.token !== null;
+  effects.push({ do: "store" });
+}
+
+/** @type {Action} */
+export function quit(my, { code, reason = "" }, effects) {
+  my.close(code, reason, effects);
+  effects.push({ do: "over", code: code ?? 1005, reason });
+}
+
+/** @type {Action} */
+export function breach(my, _, effects) {
+  my.close(BREACH, "protocol error", effects);
+  effects.push({ do: "over", code: 1002, reason: "protocol error" });
+  return "over";
+}
+
+/** @type {Action} */
+export function ignore() {}

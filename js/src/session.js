@@ -1,0 +1,266 @@
+/** One view as the page runs it: carries out what the machine asks for, over real sockets, storage and timers. */
+
+import { Dialer } from "./dialer.js";
+import { complain } from "./events.js";
+import { parseDown, serialise } from "./frames.js";
+import { watch } from "./lifecycle.js";
+import { Machine } from "./machine.js";
+import { Pulse } from "./pulse.js";
+import { Secrets } from "./secrets.js";
+import { report } from "./status.js";
+
+/** @typedef {import("./machine.js").Effect} Effect */
+/** @typedef {import("./machine.js").Stimulus} Stimulus */
+/**
+ * @typedef {object} Hooks
+ * @property {(conn: number, machine: Machine) => import("./machine.js").Connect} collect what a mount takes along
+ * @property {(event: import("./machine.js").PageEvent) => void} tell
+ * @property {(form: string) => void} clear
+ * @property {(params: { [name: string]: string | null }) => void} url
+ * @property {(reason: string) => void} reload
+ * @property {(code: number, reason: string, closed: Promise<unknown>) => void} over
+ */
+/**
+ * @typedef {object} World
+ * @property {string} url
+ * @property {string} name
+ * @property {import("./page.js").Page} page
+ * @property {{ tab: import("./storage.js").Area, browser: import("./storage.js").Area }} areas
+ * @property {import("./backoff.js").Backoff} backoff
+ * @property {() => number} now milliseconds
+ * @property {typeof WebSocket} [WebSocket]
+ * @property {number} [timeout] milliseconds
+ */
+
+/** Milliseconds without a connection that nobody is told of. */
+const GRACE = 500;
+/** Milliseconds after which a mounted connection counts as a good one. */
+const QUIET = 10_000;
+
+export class Session {
+  #world;
+  #hooks;
+  #slot;
+  #dialer;
+  #pulse;
+  /** Whether the slot may have been copied with its tab. */
+  #shared;
+  /** @type {Effect[]} */
+  #effects = [];
+  #running = false;
+  #parked = false;
+  /** Whether the page was told that there is no connection. */
+  #told = false;
+  /** The connection that the pulse is taken of. @type {number | null} */
+  #felt = null;
+  /** Bytes that the pulse's connection has still to send. */
+  #left = 0;
+  /** @type {Promise<unknown>} */
+  #closed = Promise.resolve();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #gap;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #quiet;
+
+  /**
+   * @param {World} world
+   * @param {Hooks} hooks
+   */
+  constructor(world, hooks) {
+    this.#world = world;
+    this.#hooks = hooks;
+    this.#slot = world.page.slot(world.name, world.areas.tab);
+    this.secrets = new Secrets(world.areas, world.name);
+    const snapshot = this.#slot.read();
+    this.#shared = snapshot !== null;
+    this.machine = new Machine(snapshot);
+    const handlers = {
+      open: (/** @type {number} */ conn) => void this.#opened(conn),
+      frame: (/** @type {number} */ conn, /** @type {string | ArrayBuffer} */ data) => this.#heard(conn, data),
+      end: (/** @type {number} */ conn, /** @type {number} */ code, /** @type {string} */ reason) =>
+        this.handle({ do: "end", conn, code, reason, now: world.now() }),
+    };
+    this.#dialer = new Dialer(world.url, handlers, world);
+    this.#pulse = new Pulse({ ping: () => this.#ping(), dead: () => this.#dead() });
+    this.unwatch = watch({
+      hide: () => this.#park(),
+      show: () => this.#unpark(),
+      visible: () => this.#wake(),
+      online: () => this.#wake(),
+    });
+    this.#fork();
+    this.#dialer.dial(null);
+    this.#settle();
+  }
+
+  /** The real socket that carries the view now. */
+  get socket() {
+    return this.#dialer.get(this.machine.conn);
+  }
+
+  /** @param {Stimulus} stimulus */
+  handle(stimulus) {
+    this.#run(this.machine.handle(stimulus));
+  }
+
+  /** Write everything to storage now. */
+  store() {
+    if (this.machine.state !== "over") this.#slot.write(this.machine.snapshot());
+  }
+
+  /** Remove everything that is stored. */
+  forget() {
+    this.#slot.remove();
+    this.secrets.forget();
+  }
+
+  // What happens.
+
+  /** @param {number} conn */
+  async #opened(conn) {
+    const { page } = this.#world;
+    // A copy of a tab must not mount what its original is mounted from.
+    if (this.#shared && page.owner === undefined) await page.claimed;
+    if (this.#dialer.get(conn)) this.handle({ do: "open", conn });
+  }
+
+  /** @param {number} conn @param {string | ArrayBuffer} data */
+  #heard(conn, data) {
+    if (conn === this.machine.conn) this.#pulse.heard();
+    const frame = parseDown(data);
+    if (frame?.type === "token") this.#world.backoff.reset();
+    if (frame?.type === "mounted") {
+      clearTimeout(this.#quiet);
+      this.#quiet = setTimeout(() => this.machine.state === "live" && this.#world.backoff.reset(), QUIET);
+    }
+    this.#run(this.machine.receive(conn, frame));
+  }
+
+  #fork() {
+    void this.#world.page.claimed.then((owner) => owner || this.handle({ do: "fork" }));
+  }
+
+  #park() {
+    this.#parked = this.#shared = true;
+    this.#dialer.stop();
+    this.handle({ do: "park" });
+  }
+
+  #unpark() {
+    if (this.machine.state === "over") return;
+    this.#parked = false;
+    this.#fork();
+    this.#dialer.start();
+    this.#dialer.dial(null);
+    this.#settle();
+  }
+
+  #wake() {
+    this.#dialer.hurry();
+    if (this.machine.conn !== null) this.#pulse.probe();
+  }
+
+  #ping() {
+    this.#left = this.socket?.bufferedAmount ?? 0;
+    this.handle({ do: "ping" });
+  }
+
+  #dead() {
+    const { conn } = this.machine;
+    const left = this.socket?.bufferedAmount ?? 0;
+    // A ping waits behind what is being sent; as long as that moves, so does the connection.
+    if (left > 0 && left < this.#left) this.#pulse.heard();
+    else if (conn !== null) this.#dialer.abandon(conn);
+  }
+
+  // What is to be done.
+
+  /**
+   * Carry out effects in order; those of what the page does meanwhile come after them.
+   *
+   * @param {Effect[]} effects
+   */
+  #run(effects) {
+    this.#effects.push(...effects);
+    if (this.#running) return;
+    this.#running = true;
+    for (let effect = this.#effects.shift(); effect; effect = this.#effects.shift()) {
+      try {
+        this.#carry(effect);
+      } catch (error) {
+        complain(error);
+      }
+    }
+    this.#running = false;
+    this.#settle();
+  }
+
+  /** @param {Effect} effect */
+  #carry(effect) {
+    switch (effect.do) {
+      case "frame":
+        return this.#dialer.send(effect.conn, serialise(effect.frame));
+      case "store":
+        return this.store();
+      case "forget":
+        return this.#slot.remove();
+      case "open":
+        return this.#dialer.dial(effect.wait);
+      case "mount":
+        return this.handle({ do: "connect", ...this.#hooks.collect(effect.conn, this.machine) });
+      case "deadline":
+        setTimeout(() => this.handle({ do: "deadline", conn: effect.conn }), effect.after);
+        return;
+      case "close":
+        this.#closed = Promise.all([this.#closed, this.#dialer.close(effect.conn, effect.code, effect.reason)]);
+        return;
+      case "retire":
+        return this.#dialer.retire(effect.conn);
+      case "secret":
+        return this.handle({ do: "answer", conn: effect.conn, frame: this.secrets.answer(effect.frame) });
+      case "clear":
+        return this.#hooks.clear(effect.form);
+      case "url":
+        return this.#hooks.url(effect.params);
+      case "reload":
+        return this.#hooks.reload(effect.reason);
+      case "over":
+        this.unwatch();
+        this.#dialer.stop();
+        return this.#hooks.over(effect.code, effect.reason, this.#closed);
+      case "page":
+        return this.#hooks.tell(effect.event);
+    }
+  }
+
+  /** Bring timers, and what is shown, into line with where the machine stands. */
+  #settle() {
+    const { state, conn } = this.machine;
+    if (conn !== this.#felt) conn === null ? this.#pulse.stop() : this.#pulse.heard();
+    this.#felt = conn;
+    const resting = state === "over" || this.#parked;
+    const connected = state === "live" || state === "draining" || state === "flushed";
+    if (!resting && !connected) {
+      if (!this.#told) this.#gap ??= setTimeout(() => this.#missed(), GRACE);
+      return;
+    }
+    clearTimeout(this.#gap);
+    this.#gap = undefined;
+    if (resting) {
+      clearTimeout(this.#quiet);
+      report(this, null);
+      return;
+    }
+    report(this, state === "live" ? "connected" : "handover");
+    const told = this.#told;
+    this.#told = false;
+    if (told) this.#hooks.tell({ event: "reconnected" });
+  }
+
+  #missed() {
+    this.#gap = undefined;
+    this.#told = true;
+    report(this, "reconnecting");
+    this.#hooks.tell({ event: "disconnected" });
+  }
+}

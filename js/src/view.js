@@ -1,0 +1,120 @@
+/** What the client knows of one view: its token, its outbox, and which connections carry it. Pure. */
+
+import { Outbox } from "./outbox.js";
+
+/** @typedef {import("./frames.js").UpFrame} UpFrame */
+/** @typedef {import("./machine.js").Connect} Connect */
+/** @typedef {import("./machine.js").Effect} Effect */
+/** @typedef {import("./machine.js").State} State */
+/** @typedef {{ token: string | null, received: number, outbox: (import("./frames.js").Data | null)[] }} Snapshot */
+
+/** Ends of a connection at which a message that was first in the outbox is given up. */
+const STRIKES = 3;
+/** Milliseconds after which a token that no process can judge is mounted anyway. */
+const PATIENCE = 60_000;
+
+export class View {
+  /** @type {State} */
+  state = "waiting";
+  /** The connection that is mounted or being mounted. @type {number | null} */
+  conn = null;
+  /** The connection that is open and waits to be mounted. @type {number | null} */
+  next = null;
+  /** Whether this view is a copy of somebody else's, and not mounted yet. */
+  fork = false;
+  /** Number of the newest message on the wire of `conn`. */
+  wired = 0;
+  /** Milliseconds that the last drain asked to wait after a refusal. */
+  delay = 0;
+  /** When the first process could not judge the token. @type {number | null} */
+  deferred = null;
+
+  /** @param {Snapshot | null} [snapshot] what the slot held */
+  constructor(snapshot) {
+    /** @type {string | null} */
+    this.token = snapshot?.token ?? null;
+    this.outbox = new Outbox(snapshot?.received, snapshot?.outbox);
+    /** Number of the newest message that a copy of this tab may hold too. */
+    this.copied = this.outbox.sent;
+    this.wired = this.outbox.received;
+  }
+
+  /** @returns {Snapshot | null} what is to be stored; `null` if there is nothing to keep */
+  snapshot() {
+    const outbox = this.outbox.snapshot();
+    return this.token === null && outbox.length === 0
+      ? null
+      : { token: this.token, received: this.outbox.received, outbox };
+  }
+
+  /**
+   * @param {Connect} event
+   * @returns {UpFrame} the frame that mounts a connection now
+   */
+  mountFrame({ params, forms, page, build, now }) {
+    const anyway = this.deferred !== null && now !== undefined && now - this.deferred >= PATIENCE;
+    return {
+      type: "mount",
+      sent: this.outbox.sent,
+      ...(params && { params }),
+      ...(forms && { forms }),
+      ...(this.token !== null && { token: this.token }),
+      ...(page && { page }),
+      ...(build && { build }),
+      ...(this.fork && { fork: true }),
+      ...(anyway && { anyway: true }),
+    };
+  }
+
+  /** @returns {readonly import("./outbox.js").Entry[]} the messages that are on no wire yet */
+  unsent() {
+    return this.outbox.after(this.wired);
+  }
+
+  /**
+   * Put on the wire what is not there yet.
+   *
+   * @param {Effect[]} effects
+   */
+  transmit(effects) {
+    for (const { number, data } of this.unsent()) {
+      const frame = data === null ? { type: /** @type {const} */ ("void"), number } : { message: data };
+      effects.push({ do: "frame", conn: Number(this.conn), frame });
+      this.wired = number;
+    }
+  }
+
+  /**
+   * Count an abnormal end against the message that a handler may have died of, and give it up in the end.
+   *
+   * @param {Effect[]} effects
+   */
+  strike(effects) {
+    const head = this.outbox.head;
+    if (!head || head.data === null || head.number > this.wired || ++head.strikes < STRIKES) return;
+    effects.push({ do: "page", event: { event: "failed", number: head.number, data: head.data } });
+    this.outbox.void(head.number);
+    effects.push({ do: "store" });
+  }
+
+  /**
+   * @param {import("./outbox.js").Entry[]} entries
+   * @param {Effect[]} effects
+   */
+  lose(entries, effects) {
+    if (entries.length === 0) return;
+    const [numbers, messages] = [entries.map((entry) => entry.number), entries.map((entry) => entry.data)];
+    effects.push({ do: "page", event: { event: "lost", numbers, messages } });
+  }
+
+  /**
+   * @param {number | undefined} code
+   * @param {string} reason
+   * @param {Effect[]} effects
+   */
+  close(code, reason, effects) {
+    if (this.conn !== null) effects.push({ do: "close", conn: this.conn, code, reason });
+    if (this.next !== null) effects.push({ do: "close", conn: this.next });
+    this.conn = this.next = null;
+  }
+}
