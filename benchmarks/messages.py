@@ -2,8 +2,9 @@
 
     python benchmarks/messages.py
 
-Both routes echo messages of 100 bytes, in process, over the same in-memory ASGI server, in turns, so that a noisy machine
-disturbs both alike. The view also keeps a state of 1 KiB, encodes it at every message and seals it at the sync interval.
+Both routes echo messages of 100 bytes, in process, over the same in-memory ASGI server, in turns, so that a
+noisy machine disturbs both alike. The view also keeps a state of 1 KiB, encodes it at every message and seals
+it at the sync interval.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ async def run(path: str, protocol: bool) -> float:
     mark = ""
     if protocol:
         mark = "="
-        server.events.put_nowait({"type": "websocket.receive", "text": '{"type":"mount","sent":0}', "bytes": None})
+        server.events.put_nowait(
+            {"type": "websocket.receive", "text": '{"type":"mount","sent":0}', "bytes": None}
+        )
         await server.done.wait()
         server.done.clear()
     server.expected = MESSAGES

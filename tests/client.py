@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -119,7 +119,7 @@ class Client:
             await self.raw("=" + self.outbox[number])
 
     async def send(self, data: str) -> None:
-        """Send one message; it is kept until a token covers it. After `flushed` it only waits for the next connection."""
+        """Send one message, kept until a token covers it. After `flushed` it waits for the next connection."""
         self.sent += 1
         self.outbox[self.sent] = data
         if self.close_code is None and not self._flushed:
@@ -129,10 +129,8 @@ class Client:
         """Send one frame as it stands; into the void, if the connection is lost."""
         if self._socket is None:
             raise ConnectionError("not connected")
-        try:
+        with suppress(ConnectionClosed):
             await self._socket.send(data)
-        except ConnectionClosed:
-            pass
 
     async def control(self, kind: str, **fields: Any) -> None:
         """Send one control frame."""

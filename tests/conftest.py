@@ -15,6 +15,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     wanted = inspect.signature(pyfuncitem.obj).parameters
-    arguments: dict[str, Any] = {name: pyfuncitem.funcargs[name] for name in wanted if name in pyfuncitem.funcargs}
+    arguments: dict[str, Any] = {
+        name: pyfuncitem.funcargs[name] for name in wanted if name in pyfuncitem.funcargs
+    }
     asyncio.run(pyfuncitem.obj(**arguments))
     return True

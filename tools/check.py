@@ -25,7 +25,7 @@ from environment import (
 
 PYTHONS = ("3.11", "3.13")
 NEWEST = PYTHONS[-1]
-CODE = ("quart_stash", "tests", "tools", "examples")
+CODE = ("quart_stash", "tests", "tools", "examples", "benchmarks")
 
 _PASSED = re.compile(r"(?:^|[ =])(\d+) passed\b|^(?:#|\u2139) pass (\d+)$")
 _FAILED = re.compile(r"(?:^|[ =])(\d+) (?:failed|errors?)\b.* in [\d.]+s|^(?:#|\u2139) fail (\d+)$")

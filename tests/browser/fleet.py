@@ -1,4 +1,4 @@
-"""A fleet of one address: server processes that replace each other behind one listening socket, and a tab that looks on."""
+"""A fleet of one address: processes that replace each other behind one listening socket, and a tab that looks on."""
 
 from __future__ import annotations
 

@@ -117,7 +117,9 @@ def test_never_raises(steps: list[Any]) -> None:
             machine.handle(c.Ask())
             machine.take()
         else:
-            machine.handle([anytime, c.Push(), c.Push(mid=True), c.Seal("t"), c.Return(), c.Raise(None)][pick - 1])
+            machine.handle(
+                [anytime, c.Push(), c.Push(mid=True), c.Seal("t"), c.Return(), c.Raise(None)][pick - 1]
+            )
         assert machine.received <= machine._arrived
 
 

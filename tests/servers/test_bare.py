@@ -16,7 +16,9 @@ WATCHED = 8.0
 """Seconds for which a hanging process is watched: well over Hypercorn's `graceful_timeout` of 3."""
 
 
-@pytest.mark.skipif(sys.version_info < HANGS_FROM, reason="Server.wait_closed() waits for connections since 3.12.1")
+@pytest.mark.skipif(
+    sys.version_info < HANGS_FROM, reason="Server.wait_closed() waits for connections since 3.12.1"
+)
 async def test_a_bare_application_on_hypercorn_hangs(tmp_path: Path) -> None:
     """On Python 3.12.1 and later, one idle WebSocket keeps a bare Quart application from ever leaving."""
     async with serving(HYPERCORN, tmp_path / "log", app="bare") as server:
