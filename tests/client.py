@@ -10,6 +10,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin, Subprotocol
 
 SUBPROTOCOL = "quart-stash.v1"
 
@@ -63,9 +64,9 @@ class Client:
         self.url = url
         self.answers_drain = answers_drain
         self.at_drain = list(at_drain)
-        self.origin = origin
+        self.origin = Origin(origin) if origin else None
         self.headers = dict(headers or {})
-        self.subprotocols = list(subprotocols)
+        self.subprotocols = [Subprotocol(name) for name in subprotocols]
         self.mount_fields = mount
         self.token: str | None = None
         self.received = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from quart_stash.live.socket import CLOSE_GRACE, Socket
 
 from .pipe import Pipe, in_virtual_time, settle
 
-ACCEPT = {"type": "websocket.accept", "subprotocol": None, "headers": []}
+ACCEPT: dict[str, Any] = {"type": "websocket.accept", "subprotocol": None, "headers": []}
 
 
 class Feed:
