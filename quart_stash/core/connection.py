@@ -298,7 +298,7 @@ class Connection:
         self._arrived += 1
         self.inbox.append(None)
         if self._asking:
-            self.take()
+            self._pass_voids()
         return None
 
     def _answered(self, event: frames.Stored | frames.Kept, effects: list[Effect]) -> None:
@@ -314,9 +314,7 @@ class Connection:
     def _ask(self, event: Ask, effects: list[Effect]) -> None:
         self._count()
         self._asking = self._ever_asked = True
-        while self.inbox and self.inbox[0] is None:
-            self.inbox.popleft()
-            self.received += 1
+        self._pass_voids()
         if self.state is not State.FLUSHED or not self._settled:
             effects.append(Due(final=False))
 
@@ -391,6 +389,12 @@ class Connection:
     def _breach(self, reason: str, effects: list[Effect]) -> State:
         self._violated(Violation(reason), effects)
         return State.ENDED
+
+    def _pass_voids(self) -> None:
+        """Count the void messages that are next, for a handler that asks; a message stays until it is taken."""
+        while self.inbox and self.inbox[0] is None:
+            self.inbox.popleft()
+            self.received += 1
 
     def _count(self) -> None:
         """Count the message in hand as received."""

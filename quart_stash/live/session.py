@@ -92,6 +92,7 @@ class Session:
         self._next_sync = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._syncing: asyncio.Task[None] | None = None
+        self._receiving = False
         self._wake: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._inbox_bytes = 0
@@ -161,9 +162,9 @@ class Session:
             self.machine.handle(frames.Mount(sent=0))
             self.machine.handle(machine.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
             return frames.Mount(sent=0)
-        self._timer(
-            "mount", self._config.effective_mount_timeout, lambda: self._spawn(machine.MountTimeout())
-        )
+        if not self._over:
+            timeout = self._config.effective_mount_timeout
+            self._timer("mount", timeout, lambda: self._spawn(machine.MountTimeout()))
         mount = await self._mount
         self._cancel_timer("mount")
         return mount
@@ -195,14 +196,23 @@ class Session:
             merged.status, merged.received, build, limits, merged.reason, token, dict(merged.invalid)
         )
         await self._apply(machine.Decided(mounted))
+        if self._over:  # lost, or drained, in the meantime: the handler is not to begin
+            await self.wait_for_end()
         self._timer("reseal", self._config.token_max_age / 2, self._reseal)
 
     # The handler's side.
 
     async def receive(self) -> machine.Message:
         """Commit, and wait for the next message. Of a view that was handed back, it waits to be cancelled."""
-        if self._wake is not None:
+        if self._receiving:
             raise RuntimeError("two tasks receive from one view at the same time")
+        self._receiving = True
+        try:
+            return await self._receive()
+        finally:
+            self._receiving = False
+
+    async def _receive(self) -> machine.Message:
         if self._over:
             await self.wait_for_end()
         await self._commit(machine.Ask())
@@ -301,9 +311,14 @@ class Session:
         return self.machine.state in (machine.State.HANDED, machine.State.ENDED)
 
     async def _hold(self) -> None:
-        """After the final token nothing counts any more: wait to be cancelled, as `receive` does."""
+        """After the final token nothing counts any more: wait to be cancelled, as `receive` does.
+
+        After the end the cancellation is on its way or has been: let it in, and let a `finally` get through.
+        """
         if self.machine.state is machine.State.HANDED:
             await self.wait_for_end()
+        if self.machine.state is machine.State.ENDED:
+            await asyncio.sleep(0)
 
     async def _commit(self, event: machine.Ask | machine.Push) -> None:
         """Encode first: a state that can't be encoded must not count its message."""
@@ -345,13 +360,15 @@ class Session:
         if self.plain or (not final and self._sealed == (self.machine.received, self._snapshot)):
             return
         if final or self._loop.time() >= self._next_sync:
-            await self._send_token()
+            await self._send_token(final=final)
         elif "sync" not in self._timers:
             self._timer("sync", self._next_sync - self._loop.time(), self._sync_later)
 
     def _sync_later(self) -> None:
         if self._syncing is None or self._syncing.done():
             self._syncing = self._loop.create_task(self._send_token())
+        else:  # the peer reads slowly: what has changed meanwhile follows what is on its way
+            self._syncing.add_done_callback(lambda _: self._sync_later())
 
     def _reseal(self) -> None:
         """Keep the client's token young, also where nothing changes."""
@@ -359,13 +376,16 @@ class Session:
         self._sync_later()
         self._timer("reseal", self._config.token_max_age / 2, self._reseal)
 
-    async def _send_token(self) -> None:
+    async def _send_token(self, *, final: bool = False) -> None:
         self._cancel_timer("sync")
-        if self._over or (
-            self._sealed == (self.machine.received, self._snapshot) and not self.machine.draining
-        ):
+        if self._over or (not final and self._sealed == (self.machine.received, self._snapshot)):
             return
-        await self._apply(machine.Seal(self._seal(self.machine.received, self._snapshot)))
+        token = self._seal(self.machine.received, self._snapshot)
+        try:
+            await self._apply(machine.Seal(token))
+        except asyncio.CancelledError:
+            self._sealed = None  # the handler gave up waiting, and the token may not have left
+            raise
 
     def _seal(self, received: int, snapshot: bytes) -> str:
         self._next_sync = self._loop.time() + self._config.sync_interval

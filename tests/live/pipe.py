@@ -125,10 +125,15 @@ class Pipe:
         self._writable = asyncio.Event()
         self._writable.set()
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
         self._queue.put_nowait({"type": "websocket.connect"})
 
     # The server's side.
+
+    def serve(self, application: Coroutine[Any, Any, None]) -> None:
+        """Let the application serve this connection."""
+        self.task = asyncio.create_task(application)
+        self.task.add_done_callback(lambda _: self._changed.set())
 
     async def receive(self) -> dict[str, Any]:
         return await self._queue.get()
@@ -138,8 +143,7 @@ class Pipe:
         if self.broken is not None:
             raise self.broken
         self.sent.append(event)
-        async with self._changed:
-            self._changed.notify_all()
+        self._changed.set()
 
     @property
     def readable(self) -> bool:
@@ -186,9 +190,11 @@ class Pipe:
         return final
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        """Wait until what was sent fulfils a condition."""
-        async with self._changed:
-            await self._changed.wait_for(condition)
+        """Wait until what was sent fulfils a condition; fail if the application ends without it."""
+        while not condition():
+            assert self.task is None or not self.task.done(), self.task
+            self._changed.clear()
+            await self._changed.wait()
 
     async def closed(self) -> int:
         """Wait for the close frame, answer it as the server does, wait for the application; return the code."""
@@ -200,7 +206,7 @@ class Pipe:
     async def ended(self) -> None:
         """Wait until the application has returned."""
         if self.task is not None:
-            await asyncio.wait([self.task])
+            await self.task
 
     @property
     def kinds(self) -> list[str]:
@@ -276,7 +282,7 @@ class Process:
         """Open a connection."""
         pipe = pipe or Pipe(**scope)
         serving = self.host.serve(self._app, pipe.scope, pipe.receive, pipe.send)
-        pipe.task = asyncio.ensure_future(serving)
+        pipe.serve(serving)
         return pipe
 
     async def mount(self, *, plain: bool = False, **fields: Any) -> Pipe:
