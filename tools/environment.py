@@ -59,7 +59,9 @@ def make_venv(name: str, python: Path, groups: tuple[str, ...] = ()) -> Path:
     """
     folder = ROOT / f".venv-{name}"
     stamp = folder / "stamp"
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
+    # What is installed stands before the settings of tools.
+    project = (ROOT / "pyproject.toml").read_text().split("\n[tool.")[0]
+    wanted = hashlib.sha256(project.encode())
     wanted.update(repr((str(ROOT), os.fspath(python), groups)).encode())
     if stamp.exists() and stamp.read_text() == wanted.hexdigest():
         return folder / "bin"
