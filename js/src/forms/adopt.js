@@ -1,25 +1,21 @@
 /**
- * Tells apart what stands in a field without an event: typed before the script ran, put back by the browser, or set by
- * the page.
+ * Takes up what stands in a field without an event that told it: typed before the script ran, or put back by
+ * the browser.
  *
  * @module
  */
 
 import { read, rendered } from "./capture.js";
-import { caretOf, hasFocus, placeCaret } from "./guard.js";
+import { hasFocus } from "./guard.js";
 import { same } from "./merge.js";
 import { revert, write } from "./restore.js";
 
 /** @typedef {import("./capture.js").Field} Field */
-/** @typedef {import("./guard.js").Caret} Caret */
-/** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./merge.js").Value} Value */
-
-/** @typedef {{ values: Map<Field, Value | null>, focused: Control | null, caret: Caret | null }} Snapshot */
 
 export class Adopter {
   #foreign = false;
-  /** @type {Snapshot | null} */
+  /** @type {Map<Field, Value | null> | null} */
   #before = null;
 
   /**
@@ -49,18 +45,13 @@ export class Adopter {
   }
 
   /**
-   * Chromium puts its own copy of the fields back between `load` and `pageshow`, over whatever stands there by then,
-   * and tells nobody. To be called at `load`.
+   * Chromium puts its own copy of the fields back between `load` and `pageshow`, over what scripts wrote (not
+   * what the user typed), and tells nobody. To be called at `load`.
    */
   beforeBrowser() {
     this.page.settle();
-    const before = /** @type {Snapshot} */ ({ values: new Map(), focused: null, caret: null });
-    this.#before = before;
-    this.#each((field) => {
-      before.values.set(field, read(field));
-      before.focused ??= field.controls.find(hasFocus) ?? null;
-    });
-    if (before.focused) before.caret = caretOf(before.focused);
+    const before = (this.#before = /** @type {Map<Field, Value | null>} */ (new Map()));
+    this.#each((field) => before.set(field, read(field)));
   }
 
   /** Undoes what the browser did to the fields that are the user's or decided about; adopts the others. */
@@ -69,13 +60,11 @@ export class Adopter {
     this.#before = null;
     if (!before) return;
     this.#each((field) => {
-      const [then, now] = [before.values.get(field) ?? null, read(field)];
+      const [then, now] = [before.get(field) ?? null, read(field)];
       if (now === null || (then !== null && same(now, then))) return;
       const expected = this.reconciler.expected(field);
-      if (!expected) this.#adopt(field);
-      else if (write(field, expected) === "" && before.focused && field.controls.includes(before.focused)) {
-        placeCaret(before.focused, before.caret);
-      }
+      if (expected) write(field, expected);
+      else this.#adopt(field);
     });
     this.page.settle();
   }

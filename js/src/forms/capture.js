@@ -51,7 +51,7 @@ export function scan(form, formName, secretNames) {
     const kind = kindOf(control);
     if (name === "" || kind === null) continue;
     if (isSecret(control)) secretNames.add(name);
-    const group = kind === "radio" || kind === "checkbox" ? `${kind}:${name}` : null;
+    const group = isGroup(kind) ? `${kind}:${name}` : null;
     let field = group === null ? undefined : groups.get(group);
     if (!field) {
       const index = counts.get(name) ?? 0;
@@ -84,6 +84,14 @@ export function kindOf(control) {
 }
 
 /**
+ * @param {Kind} kind
+ * @returns {boolean} whether all controls of one name are one field
+ */
+export function isGroup(kind) {
+  return kind === "radio" || kind === "checkbox";
+}
+
+/**
  * What stands in a field now.
  *
  * @param {Field} field
@@ -93,7 +101,7 @@ export function read({ kind, controls }) {
   const [first] = controls;
   if (!first) return null;
   if (first instanceof HTMLSelectElement) return Array.from(first.selectedOptions, (option) => option.value);
-  if (kind === "radio" || kind === "checkbox") return checkedValues(controls, ({ checked }) => checked);
+  if (isGroup(kind)) return checkedValues(controls, (input) => input.checked);
   if (kind === "file") return null;
   return first.validity.badInput ? null : [first.value];
 }
@@ -108,7 +116,7 @@ export function rendered({ kind, controls }) {
   const [first] = controls;
   if (!first || kind === "file") return [];
   if (first instanceof HTMLSelectElement) return renderedOptions(first);
-  if (kind === "radio" || kind === "checkbox") return checkedValues(controls, (input) => input.defaultChecked);
+  if (isGroup(kind)) return checkedValues(controls, (input) => input.defaultChecked);
   if (first instanceof HTMLTextAreaElement) return [first.defaultValue.replace(/\r\n?/g, "\n")];
   return [sanitised(first)];
 }

@@ -113,7 +113,10 @@ export class Guard {
   refocus(lost, control) {
     if (this.#edited.has(lost)) this.#edited.add(control);
     control.focus({ preventScroll: true });
-    placeCaret(control, this.#caret);
+    const caret = this.#caret;
+    if (!caret || control instanceof HTMLSelectElement || !hasCaret(control)) return;
+    control.setSelectionRange(caret.start, caret.end, caret.direction);
+    control.scrollTop = caret.top;
   }
 }
 
@@ -138,7 +141,7 @@ function isNowhere(document) {
  * @param {Control} control
  * @returns {Caret | null}
  */
-export function caretOf(control) {
+function caretOf(control) {
   if (control instanceof HTMLSelectElement || !hasCaret(control)) return null;
   const { selectionStart, selectionEnd, selectionDirection, scrollTop } = control;
   return {
@@ -147,16 +150,6 @@ export function caretOf(control) {
     direction: selectionDirection ?? "none",
     top: scrollTop,
   };
-}
-
-/**
- * @param {Control} control
- * @param {Caret | null} caret
- */
-export function placeCaret(control, caret) {
-  if (!caret || control instanceof HTMLSelectElement || !hasCaret(control)) return;
-  control.setSelectionRange(caret.start, caret.end, caret.direction);
-  control.scrollTop = caret.top;
 }
 
 /**

@@ -88,8 +88,8 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * What was told before anybody listened, as by a restore at the page's start, is told to the first listener, once
-   * the script that adds it has run.
+   * What was told before anybody listened, as by a restore at the page's start, is told to the first one,
+   * once the script that adds it has run.
    *
    * @override
    * @param {"restored" | "conflict"} type

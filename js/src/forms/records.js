@@ -219,7 +219,8 @@ export function parseForm(stored, now, maxAge) {
  */
 function parseEntry(stored) {
   const { name, index, base, mine, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
-  if (typeof name !== "string" || name === "" || !Number.isInteger(index) || !isValue(base) || !isValue(mine)) {
+  const indexed = typeof name === "string" && name !== "" && Number.isInteger(index);
+  if (!indexed || !isValue(base) || !isValue(mine)) {
     throw new TypeError("a stashed field is malformed");
   }
   return entryOf({ name, index: /** @type {number} */ (index), base, mine, file: file === true });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isUsable, read, rendered } from "./capture.js";
+import { isGroup, isUsable, read, rendered } from "./capture.js";
 import { closest, setNatively } from "./dom.js";
 import { same } from "./merge.js";
 
@@ -24,7 +24,7 @@ export function write(field, value) {
   const [first] = field.controls;
   if (!first) return "disabled";
   if (first instanceof HTMLSelectElement) return writeSelect(first, value);
-  if (field.kind === "radio" || field.kind === "checkbox") return writeChecked(field, value);
+  if (isGroup(field.kind)) return writeChecked(field, value);
   return writeText(first, value);
 }
 
@@ -99,8 +99,7 @@ export function announce({ kind, controls }) {
   const inputs = /** @type {HTMLInputElement[]} */ (controls);
   const untouched = (/** @type {HTMLInputElement} */ input) => kind === "checkbox" && input.defaultChecked;
   const differ = inputs.filter((input) => input.checked !== untouched(input));
-  const grouped = kind === "radio" || kind === "checkbox";
-  for (const control of grouped && differ.length > 0 ? differ : controls) {
+  for (const control of isGroup(kind) && differ.length > 0 ? differ : controls) {
     for (const type of ["input", "change"]) {
       const detail = { stash: true };
       control.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail }));
