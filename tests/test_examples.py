@@ -1,0 +1,190 @@
+"""The examples over HTTP, and the parts of them that need no browser."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from quart.typing import TestClientProtocol as Client
+
+from examples.launcher.app import app as launcher
+from examples.launcher.deployment import Deployment, Failed, new_secrets, steps
+from examples.profile.app import app as profile
+from examples.profile.profiles import BIO_LIMIT, Profile, Profiles
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ADA = {
+    "name": "Ada",
+    "email": "ada@example.org",
+    "bio": "Notes\r\non engines",
+    "country": "France",
+    "visibility": "private",
+}
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = tmp_path / "profile.sqlite3"
+    for app in (profile, launcher):
+        monkeypatch.setitem(app.config, "SECRET_KEY", secrets.token_urlsafe(32))
+    monkeypatch.setitem(profile.config, "DATABASE", str(path))
+    profile.extensions.pop("profiles", None)
+    yield path
+    profile.extensions.pop("profiles", None)
+
+
+def hidden(page: str) -> dict[str, str]:
+    """Return the form's hidden fields."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+
+
+async def text(client: Client, path: str = "/") -> str:
+    response = await client.get(path)
+    assert response.status_code == 200
+    return await response.get_data(as_text=True)
+
+
+def saves(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return int(database.execute("SELECT count(*) FROM saves").fetchone()[0])
+
+
+async def test_post_without_javascript_saves(database: Path) -> None:
+    """A plain form post saves, leads back to the page, and tells the stash that the form has been dealt with."""
+    client = profile.test_client()
+    form = {**hidden(await text(client)), **ADA}
+    response = await client.post("/", form=form)
+    assert (response.status_code, response.headers["location"]) == (302, "/")
+    page = await text(client)
+    assert 'value="ada@example.org"' in page
+    assert "Notes\non engines</textarea>" in page
+    assert '<option value="France" selected>' in page
+    assert 'name="quart-stash-clear" content="profile"' in page
+    assert "quart-stash-clear" not in await text(client)
+
+
+async def test_post_twice_saves_once(database: Path) -> None:
+    """The same form sent twice, as by a double click, is saved once."""
+    client = profile.test_client()
+    form = {**hidden(await text(client)), **ADA}
+    for _ in range(2):
+        assert (await client.post("/", form=form)).status_code == 302
+    assert saves(database) == 1
+
+
+@pytest.mark.parametrize("forged", [{}, {"csrf_token": ""}, {"csrf_token": "x" * 32}, {"csrf_token": "é"}])
+async def test_forged_post_is_refused(database: Path, forged: dict[str, str]) -> None:
+    """A post without the session's own form token saves nothing."""
+    client = profile.test_client()
+    await text(client)
+    assert (await client.post("/", form={**ADA, **forged})).status_code == 400
+    stranger = profile.test_client()
+    token = hidden(await text(stranger))["csrf_token"]
+    assert (await client.post("/", form={**ADA, "csrf_token": token})).status_code == 400
+
+
+async def test_wrong_post_is_rendered_with_its_errors(database: Path) -> None:
+    """What is wrong is said beside the field, and what was typed stays, escaped."""
+    client = profile.test_client()
+    form = {**hidden(await text(client)), **ADA, "email": "nobody", "name": '<b>"Ada"</b>'}
+    response = await client.post("/", form=form)
+    assert response.status_code == 422
+    page = await response.get_data(as_text=True)
+    assert "This is not an e-mail address." in page
+    assert "&lt;b&gt;&#34;Ada&#34;&lt;/b&gt;" in page
+    assert "<b>" not in page
+
+
+def test_profile_is_saved_once_for_a_key(tmp_path: Path) -> None:
+    """A message that comes again after a crash does not overwrite what was saved since."""
+    profiles = Profiles(tmp_path / "profiles.sqlite3")
+    assert profiles.save("ada", Profile(name="Ada"), key="view:1")
+    assert profiles.save("ada", Profile(name="Ada Lovelace"), key="view:2")
+    assert not profiles.save("ada", Profile(name="Ada"), key="view:1")
+    assert profiles.get("ada").name == "Ada Lovelace"
+
+
+def test_profile_is_checked(tmp_path: Path) -> None:
+    """Each field says what is wrong with it, also an address that somebody else has."""
+    profiles = Profiles(tmp_path / "profiles.sqlite3")
+    profiles.save("ada", Profile.from_form(ADA), key="1")
+    fine = Profile.from_form({**ADA, "email": "ADA@example.org"})
+    assert profiles.check("ada", fine) == {}
+    assert profiles.check("bob", fine) == {"email": "Somebody else uses this address."}
+    wrong = Profile(bio="x" * (BIO_LIMIT + 2), country="Atlantis", visibility="")
+    assert set(profiles.check("bob", wrong)) == {"name", "email", "bio", "country", "visibility"}
+    assert wrong.errors()["bio"] == "2 characters too long."
+
+
+def deployment(root: Path, name: str = "web", owner: str = "view:1", **changed: str) -> Deployment:
+    return Deployment(root, name, owner, {**new_secrets(), **changed})
+
+
+def test_every_step_may_be_done_twice(tmp_path: Path) -> None:
+    """A deployment comes out right when every step is done again, as after a kill between a step and its token."""
+    one = deployment(tmp_path)
+    for _, step in steps(parts=2):
+        step(one)
+        step(one)
+    assert {path.name for path in one.folder.iterdir()} == {
+        "owner", "password.json", "token.json", "part-0.json", "part-1.json",
+    }  # fmt: skip
+
+
+def test_deployment_keeps_no_secret(tmp_path: Path) -> None:
+    """What a deployment writes holds neither of its secrets, and its own description tells none."""
+    one = deployment(tmp_path)
+    for _, step in steps(parts=1):
+        step(one)
+    written = "".join(path.read_text() for path in one.folder.iterdir()) + repr(one)
+    assert not [secret for secret in one.secrets.values() if secret in written]
+
+
+def test_deployment_fails_with_other_secrets(tmp_path: Path) -> None:
+    """The last step fails when the secrets are not those that were deployed."""
+    one = deployment(tmp_path)
+    *first, (_, check) = steps(parts=0)
+    for _, step in first:
+        step(one)
+    with pytest.raises(Failed, match="do not fit"):
+        check(Deployment(tmp_path, "web", "view:1", {**one.secrets, "api_token": "another"}))
+    with pytest.raises(Failed, match="do not fit"):
+        check(Deployment(tmp_path, "web", "view:1", {**one.secrets, "admin_password": "another"}))
+
+
+@pytest.mark.parametrize("name", ["", "../up", "Web", "a/b", "1web", "web\n", "w" * 32])
+def test_deployment_refuses_a_bad_name(tmp_path: Path, name: str) -> None:
+    """A name that is no plain folder name is refused, and nothing is written."""
+    with pytest.raises(Failed, match="small letters"):
+        deployment(tmp_path / "root", name).reserve()
+    assert not list(tmp_path.iterdir())
+
+
+def test_deployment_refuses_a_taken_name(tmp_path: Path) -> None:
+    """A name is its first owner's."""
+    deployment(tmp_path).reserve()
+    with pytest.raises(Failed, match="taken"):
+        deployment(tmp_path, owner="view:2").reserve()
+
+
+@pytest.mark.parametrize("app", [profile, launcher], ids=["profile", "launcher"])
+async def test_page_works_under_a_strict_policy(database: Path, app: object) -> None:
+    """The page has a strict Content-Security-Policy, and nothing in it that this forbids."""
+    client = (profile if app is profile else launcher).test_client()
+    response = await client.get("/")
+    page = await response.get_data(as_text=True)
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]* src=)", page)
+    for source in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert (await client.get(source)).status_code == 200, source
+
+
+def test_stylesheet_is_the_same() -> None:
+    """Each example can be copied alone, so both have the stylesheet, and it is one."""
+    one, other = (EXAMPLES / name / "static" / "style.css" for name in ("profile", "launcher"))
+    assert one.read_bytes() == other.read_bytes()
