@@ -101,4 +101,6 @@ async def _answer(scope: Scope, send: ASGISend, status: int, body: bytes, header
         every["content-length"] = str(len(body))
     encoded = [(name.encode(), value.encode()) for name, value in every.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    # `more_body` is optional, but Quart's test client asks for it.
+    content = b"" if scope["method"] == "HEAD" else body
+    await send({"type": "http.response.body", "body": content, "more_body": False})
