@@ -1,5 +1,6 @@
 /** What all sockets of one page share: the server's words in its markup, storage, the claim on its tab, its forms. */
 
+import { complain } from "./events.js";
 import { claim, watch } from "./lifecycle.js";
 import { Area, Slot, granted } from "./storage.js";
 
@@ -120,16 +121,21 @@ export class Page {
    */
   forms(root = this.document) {
     if (!root || !this.#createForms) return null;
-    let forms = this.#forms.get(root);
-    if (!forms) {
-      const storage = this.areas.tab.shelf(() => `form@${this.entry()}:`);
-      const made = (forms = this.#createForms({ root, storage, now: this.areas.tab.now }));
-      this.#forms.set(root, made);
-      made.start();
-      made.restore();
-      watch({ hide: () => made.flush(), hidden: () => made.flush() });
+    const known = this.#forms.get(root);
+    if (known) return known;
+    const storage = this.areas.tab.shelf(() => `form@${this.entry()}:`);
+    try {
+      const forms = this.#createForms({ root, storage, now: this.areas.tab.now });
+      this.#forms.set(root, forms);
+      forms.start();
+      forms.restore();
+      watch({ hide: () => forms.flush(), hidden: () => forms.flush() });
+      return forms;
+    } catch (error) {
+      // No form may keep a view from being mounted.
+      complain(error);
+      return null;
     }
-    return forms;
   }
 
   /** @returns {Promise<boolean>} whether this page is not a copy */

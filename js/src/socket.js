@@ -22,7 +22,7 @@ import { Area } from "./storage.js";
  * @property {number} [connectTimeout] milliseconds
  */
 
-const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
+const [CONNECTING, OPEN, CLOSING, CLOSED] = /** @type {const} */ ([0, 1, 2, 3]);
 
 /**
  * A WebSocket that outlives the process at its other end.
@@ -56,6 +56,7 @@ export class StashSocket extends EventTarget {
   /** @type {BinaryType} */
   binaryType = "blob";
 
+  /** @type {0 | 1 | 2 | 3} */
   #state = CONNECTING;
   #options;
   #page;
@@ -247,7 +248,11 @@ export class StashSocket extends EventTarget {
   #drain(conn, deadline) {
     const event = new DrainEvent(deadline);
     this.#emit(event);
-    this.#forms?.flush();
+    try {
+      this.#forms?.flush();
+    } catch (error) {
+      complain(error);
+    }
     if (this.#reading) event.waitUntil(this.#reading);
     const settled = () => this.#session.handle({ do: "hooks", conn });
     // A hidden tab's timers are slow: unless the page asks for time, the answer waits for none.

@@ -4,7 +4,10 @@ import { test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
 
 import { StashSocket, install } from "../src/index.js";
+import { FakeSocket } from "./world.js";
 
+/** A real socket that never opens. */
+const hang = /** @type {any} */ (FakeSocket);
 const bundle = new URL("../../quart_stash/static/quart-stash.js", import.meta.url);
 
 test("evaluated under two URLs, as source and as bundle, it is one instance", async () => {
@@ -13,15 +16,16 @@ test("evaluated under two URLs, as source and as bundle, it is one instance", as
   assert.equal(twice.install, install);
 });
 
+test("its type is that of a WebSocket", () => {
+  const socket = new StashSocket("wss://shop.example/typed", { WebSocket: hang });
+  /** @type {WebSocket} */
+  const same = socket;
+  assert.equal(same.readyState, same.CONNECTING);
+  socket.destroy();
+});
+
 test("htmx makes its sockets through it", () => {
   const htmx = /** @type {{ createWebSocket?: (url: string) => any }} */ ({});
-  const hang = /** @type {any} */ (
-    class extends EventTarget {
-      close() {
-        this.dispatchEvent(new Event("close"));
-      }
-    }
-  );
   install(htmx, { WebSocket: hang });
   const socket = htmx.createWebSocket?.("wss://shop.example/chat");
   assert.ok(socket instanceof StashSocket);

@@ -585,6 +585,21 @@ test("a page that would rather reload by itself can", async () => {
   assert.equal(tab.reloads, 0);
 });
 
+test("forms that fail hold up neither a drain nor a mount", async () => {
+  const fail = () => {
+    throw new Error("a form's");
+  };
+  Object.assign(page.forms, { flush: fail, pairs: fail, restore: fail });
+  open();
+  await rest();
+  network.last.server.drain();
+  assert.equal(network.sockets[0]?.said.at(-1).type, "flushed");
+  await rest();
+  network.sockets[0]?.server.settle();
+  assert.equal(network.last.said[0].type, "mount");
+  assert.ok(complaints.splice(0).every((error) => /** @type {Error} */ (error).message === "a form's"));
+});
+
 test("what forms tell is told by the socket", async () => {
   const heard = record(open());
   page.forms.dispatchEvent(new CustomEvent("restored", { detail: { form: "f", field: "a", outcome: "restored" } }));
