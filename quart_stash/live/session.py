@@ -22,7 +22,7 @@ from ..core import frames
 from ..core.merge import Merged, Snapshot, seal_snapshot
 from ..core.state import StateType
 from ..core.tokens import Context, Sealer
-from ..errors import ProtocolError, StateTooLarge, TokenExpired
+from ..errors import ProtocolError, StateTooLarge, TokenError, TokenExpired
 from .socket import Socket
 
 __all__ = ["Binding", "Session"]
@@ -98,6 +98,9 @@ class Session:
         self._inbox_bytes = 0
         self._answers: dict[tuple[bool, str], deque[asyncio.Future[str | None]]] = {}
         self._waiting = 0
+        if self.plain:  # its messages may be here before the handler is
+            self.machine.handle(frames.Mount(sent=0))
+            self.machine.handle(machine.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
 
     # The socket's side.
 
@@ -141,8 +144,9 @@ class Session:
     def _parse(self, data: str | bytes) -> machine.Event:
         config = self._config
         opened = self.machine.state is machine.State.OPENED
-        limit = config.max_mount_size if opened else config.max_message_size
-        if _larger(data, limit + 1):
+        limit = config.max_mount_size if opened and not self.plain else config.max_message_size
+        marked = not opened and not self.plain  # by one byte, which is not the message's
+        if _larger(data, limit + marked):
             return machine.Violation(f"a frame of more than {limit} bytes", 1009)
         if self.plain:
             return machine.Received(data)
@@ -159,8 +163,6 @@ class Session:
     async def opened(self) -> frames.Mount:
         """Wait for the client's `mount`; a plain client has said all with its handshake."""
         if self.plain:
-            self.machine.handle(frames.Mount(sent=0))
-            self.machine.handle(machine.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
             return frames.Mount(sent=0)
         if not self._over:
             timeout = self._config.effective_mount_timeout
@@ -258,17 +260,20 @@ class Session:
     async def restore(self, key: str, *, area: Any) -> bytes | None:
         """Return what the browser keeps under `key`, opened.
 
-        Raises:
-            TokenError: it is not acceptable.
+        What is not acceptable (too old, forged, of a key that is gone) is not there: `None`.
         """
         token = await self._ask_browser(frames.Restore(key, area), restored=True)
         if token is None:
             return None
         now = self._now()
-        opened = self._sealer.open(token, self._binding.kept(key, area), max_age=None, now=now)
-        max_age, payload = msgspec.msgpack.decode(opened.payload, type=tuple[int, bytes])
-        if (age := now - opened.header.issued_at) > max_age:
-            raise TokenExpired(age)
+        try:
+            opened = self._sealer.open(token, self._binding.kept(key, area), max_age=None, now=now)
+            max_age, payload = msgspec.msgpack.decode(opened.payload, type=tuple[int, bytes])
+            if (age := now - opened.header.issued_at) > max_age:
+                raise TokenExpired(age)
+        except TokenError as error:
+            logger.info("a kept secret was not accepted: %s", error)
+            return None
         return payload
 
     async def finish(self) -> None:

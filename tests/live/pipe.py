@@ -336,10 +336,10 @@ def binding(*, arguments: str = "{}", identity: str = "") -> Binding:
     return Binding(("view", arguments, "", "example.com", identity, ""))
 
 
-def unseal(token: str, state_type: StateType[Any] | None = None) -> tuple[str, int, Any]:
+def unseal(token: str) -> tuple[str, int, Any]:
     """Open a token of `Process`; return view id, number of messages, and state."""
-    opened = Sealer(Keyring([SECRET])).open(token, binding().view(), max_age=None, now=EPOCH)
+    sealer = Sealer(Keyring([SECRET]))
+    now = sealer.header(token).issued_at
+    opened = sealer.open(token, binding().view(), max_age=None, now=now)
     snapshot = msgspec.msgpack.decode(opened.payload, type=Snapshot)
-    raw = bytes(snapshot.state)
-    state = msgspec.msgpack.decode(raw) if state_type is None else state_type.decode(raw, state_type.version)
-    return snapshot.view_id, snapshot.received, state
+    return snapshot.view_id, snapshot.received, msgspec.msgpack.decode(snapshot.state)
