@@ -48,6 +48,7 @@ class Fleet:
         port: where it is served, all the time.
         current: the newest process.
         logs: the files that the processes write to, oldest first.
+        environment: of the processes that are started from now on.
     """
 
     def __init__(self, app: str, folder: Path, listener: socket.socket, environment: dict[str, str]) -> None:
@@ -56,7 +57,7 @@ class Fleet:
         self._app = app
         self._folder = folder
         self._listener = listener
-        self._environment = environment
+        self.environment = environment
         self._stack = AsyncExitStack()
         self._old: list[Server] = []
         self.current: Server | None = None
@@ -80,7 +81,7 @@ class Fleet:
         self.logs.append(log)
         return await self._stack.enter_async_context(
             serving(HYPERCORN, log, listener=self._listener, app=self._app, options=("--graceful-timeout", "12"),
-                    **self._environment)
+                    **self.environment)
         )  # fmt: skip
 
     @property
