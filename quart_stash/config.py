@@ -90,7 +90,7 @@ def keyring_from_mapping(mapping: Mapping[str, Any]) -> Keyring:
     """
     newest = mapping.get("SECRET_KEY")
     fallbacks = mapping.get("SECRET_KEY_FALLBACKS") or []
-    return Keyring([*([newest] if newest else []), *fallbacks])
+    return Keyring([newest, *fallbacks] if newest else [])  # a fallback is no key to seal with
 
 
 def _require(fine: bool, name: str, what: str) -> None:
