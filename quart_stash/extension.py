@@ -106,7 +106,10 @@ class QuartStash:
                 identity = await self.identity()
                 live = host.session(cast("Mapping[str, Any]", websocket.scope), view_type)
                 await websocket.accept(subprotocol=None if live.plain else SUBPROTOCOL)
-                async with host.mounted(live, view_type, arguments=kwargs, identity=identity) as view:
+                page_tag = identity_tag(session_secret(session, create=False), identity)
+                async with host.mounted(
+                    live, view_type, arguments=kwargs, identity=identity, page_tag=page_tag
+                ) as view:
                     await handler(view, *args, **kwargs)
 
             serve.migrate = state_type.migrate  # type: ignore[attr-defined]
@@ -184,7 +187,7 @@ class QuartStash:
         tag = host.assets.tag(
             root=request.root_path.rstrip("/"),
             build=host.build,
-            identity=identity_tag(session, identity),
+            identity=identity_tag(session_secret(session, create=True), identity),
             limits=host.limits,
             nonce=nonce,
         )

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from werkzeug.datastructures import MultiDict
 
 from .assets import Assets
@@ -124,15 +125,23 @@ class Host:
         *,
         arguments: Mapping[str, Any],
         identity: str | None,
+        page_tag: str | None = None,
     ) -> AsyncIterator[View[S]]:
         """Mount a view on an accepted socket, and end it as its handler ends.
 
         Where nothing can be mounted, this waits: the connection is closed, and the framework cancels the
         handler.
+
+        Args:
+            session: of the socket.
+            view_type: what the route declares.
+            arguments: the route's, which tokens are bound to.
+            identity: who the connection belongs to.
+            page_tag: what a page that was rendered for this identity says; None: it is not looked at.
         """
         session.task = asyncio.current_task()
         try:
-            view = await self._mount(session, view_type, arguments, identity)
+            view = await self._mount(session, view_type, arguments, identity, page_tag)
             yield view
         except Exception:
             await session.fail()
@@ -141,9 +150,17 @@ class Host:
             await session.finish()
 
     async def _mount(
-        self, session: Session, view_type: ViewType[S], arguments: Mapping[str, Any], identity: str | None
+        self,
+        session: Session,
+        view_type: ViewType[S],
+        arguments: Mapping[str, Any],
+        identity: str | None,
+        page_tag: str | None,
     ) -> View[S]:
         mount = await session.opened()
+        if page_tag is not None and mount.identity is not None and mount.identity != page_tag:
+            # Somebody else has logged in since the page was rendered: nothing that was typed there is theirs.
+            mount = msgspec.structs.replace(mount, params={}, forms={})
         page = await self._page(session, mount, view_type.name, identity)
         scope = session.socket.scope
         binding = Binding(

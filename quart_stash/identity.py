@@ -40,12 +40,14 @@ def default_identity(session: MutableMapping[str, Any]) -> str | None:
     return hashlib.sha256(repr([None if part is None else str(part) for part in parts]).encode()).hexdigest()
 
 
-def identity_tag(session: MutableMapping[str, Any], identity: str | None) -> str:
+def identity_tag(secret: str | None, identity: str | None) -> str:
     """Return a keyed hash of the identity, for the page: it tells two apart, and tells nothing else.
 
-    The key is the session's own secret, so that it outlives a rotation of the application's keys.
+    The key is the session's own secret, so that it outlives a rotation of the application's keys. Without one
+    (a session that no page of ours began, or that was ended) it is empty, and fits no page.
     """
-    secret = session_secret(session, create=True) or ""
+    if secret is None:
+        return ""
     return hmac.new(secret.encode(), (identity or "").encode(), hashlib.sha256).hexdigest()[:32]
 
 

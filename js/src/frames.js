@@ -15,7 +15,7 @@ export const SUBPROTOCOL = "quart-stash.v1";
 /**
  * @typedef {{ type?: undefined, message: Data }
  *   | { type: "mount", sent: number, params?: object, forms?: Pairs, token?: string, page?: string, build?: string,
- *       fork?: boolean, anyway?: boolean }
+ *       identity?: string, fork?: boolean, anyway?: boolean }
  *   | { type: "flushed", sent: number }
  *   | { type: "synced", received: number }
  *   | { type: "void", number: number }
@@ -84,6 +84,7 @@ const up = () => ({
     token: optional(string),
     page: optional(string),
     build: optional(string),
+    identity: optional(string),
     fork: optional(boolean),
     anyway: optional(boolean),
   },

@@ -16,7 +16,7 @@ import { View } from "./view.js";
 /** @typedef {import("./frames.js").Pairs} Pairs */
 /** @typedef {"waiting" | "mounting" | "live" | "draining" | "flushed" | "handed" | "over"} State */
 /** @typedef {import("./view.js").Snapshot} Snapshot what a slot holds */
-/** @typedef {{ conn: number, params?: object, forms?: Pairs, page?: string, build?: string, now?: number }} Connect */
+/** @typedef {{ conn: number, params?: object, forms?: Pairs, page?: string, build?: string, identity?: string, now?: number }} Connect */
 /**
  * What happens on this side. `open`: a connection is open, and may be mounted when its time has come. `connect`: mount
  * it. `hooks`: the page's drain hooks have settled. `deadline`: the time for the drain is up. `answer`: a named secret has

@@ -9,7 +9,7 @@ import { Area, Slot, granted } from "./storage.js";
 /** @typedef {import("./storage.js").StorageLike} StorageLike */
 /**
  * @typedef {object} Forms stashed forms, as `forms/index.js` makes them
- * @property {() => void} start
+ * @property {(options?: { foreign?: boolean }) => void} start
  * @property {() => Pairs} pairs
  * @property {() => void} restore
  * @property {(name: string) => void} clear
@@ -44,16 +44,20 @@ export class Page {
     );
     const { identity = "", build, limits } = script?.dataset ?? {};
     this.build = build;
+    this.identity = identity;
     this.limits = parse(limits);
     const options = { identity };
     this.areas = { tab: new Area(granted("sessionStorage"), options), browser: new Area(granted("localStorage"), options) };
     /** Whether the server said whose page this is. */
     this.marked = script != null;
+    /** Whether the tab was another user's before. */
+    this.foreign = this.marked && this.areas.tab.foreign("identity");
     if (this.marked) {
       // What has ended still goes up once, from its own history entry: the server judges it, and says so.
       this.areas.tab.sweep((key) => key.endsWith(`@${this.entry()}`));
       this.areas.browser.sweep();
       this.areas.tab.write("identity", identity);
+      this.#clear();
     }
     /** Whether this page is the tab's only one, or a copy. Settled by then, `owner` says so at once. */
     this.owner = /** @type {boolean | undefined} */ (undefined);
@@ -127,7 +131,7 @@ export class Page {
     try {
       const forms = this.#createForms({ root, storage, now: this.areas.tab.now });
       this.#forms.set(root, forms);
-      forms.start();
+      forms.start({ foreign: this.foreign });
       forms.restore();
       watch({ hide: () => forms.flush(), hidden: () => forms.flush() });
       return forms;
@@ -135,6 +139,14 @@ export class Page {
       // No form may keep a view from being mounted.
       complain(error);
       return null;
+    }
+  }
+
+  /** Drop the forms that the server says it has dealt with, also those of the history entry that they were posted from. */
+  #clear() {
+    for (const meta of this.document?.querySelectorAll('meta[name="quart-stash-clear"]') ?? []) {
+      const dealt = `:form:${meta.getAttribute("content")}`;
+      for (const key of this.areas.tab.keys("form@")) if (key.endsWith(dealt)) this.areas.tab.remove(key);
     }
   }
 

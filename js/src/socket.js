@@ -189,7 +189,7 @@ export class StashSocket extends EventTarget {
   #collect(conn, machine) {
     const { params, page = this.#page.params } = this.#options;
     /** @type {import("./machine.js").Connect} */
-    const connect = { conn, page, build: this.#page.build, now: this.#now() };
+    const connect = { conn, page, build: this.#page.build, identity: this.#page.identity, now: this.#now() };
     try {
       const value = typeof params === "function" ? params() : params;
       connect.params = value && JSON.parse(JSON.stringify(value));

@@ -51,7 +51,7 @@ export class View {
    * @param {Connect} event
    * @returns {UpFrame} the frame that mounts a connection now
    */
-  mountFrame({ params, forms, page, build, now }) {
+  mountFrame({ params, forms, page, build, identity, now }) {
     const anyway = this.deferred !== null && now !== undefined && now - this.deferred >= PATIENCE;
     return {
       type: "mount",
@@ -61,6 +61,7 @@ export class View {
       ...(this.token !== null && { token: this.token }),
       ...(page && { page }),
       ...(build && { build }),
+      ...(identity && { identity }),
       ...(this.fork && { fork: true }),
       ...(anyway && { anyway: true }),
     };

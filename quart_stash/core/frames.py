@@ -60,6 +60,7 @@ class Mount(_Frame, frozen=True):
     token: str | None = None
     page: str | None = None
     build: str | None = None
+    identity: str | None = None
     fork: bool = False
     anyway: bool = False
 
