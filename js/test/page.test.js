@@ -286,3 +286,16 @@ test("a stored item that does not add up is discarded", () => {
     page = tab.load();
   }
 });
+
+test("a form that the server has dealt with is dropped, whichever history entry it was posted from", () => {
+  const write = (/** @type {string} */ key) => page.page.areas.tab.write(key, {});
+  ["form@one:form:profile", "form@two:form:profile", "form@one:form:other"].forEach(write);
+  page = tab.load({ dealt: ["profile"] });
+  assert.deepEqual(keys().filter((key) => key.includes(":form:")), ["quart-stash:form@one:form:other"]);
+});
+
+test("forms are told when the tab was another user's before", () => {
+  assert.deepEqual(page.forms.options, { foreign: false });
+  assert.deepEqual(tab.load({ identity: "alice" }).forms.options, { foreign: false });
+  assert.deepEqual(tab.load({ identity: "bob" }).forms.options, { foreign: true });
+});

@@ -62,7 +62,7 @@ test("it opens at the first mount, in handlers and listeners alike", async () =>
   assert.deepEqual(types(heard), ["open", "mounted"]);
   assert.deepEqual(seen, ["open 1"]);
   assert.deepEqual(network.last.said, [
-    { type: "mount", sent: 0, params: { drawer: true }, page: "signed-page", build: "b1" },
+    { type: "mount", sent: 0, params: { drawer: true }, page: "signed-page", build: "b1", identity: "alice" },
   ]);
 });
 

@@ -67,7 +67,12 @@ export class FakeForms extends EventTarget {
   calls = [];
   /** @type {import("../src/frames.js").Pairs} */
   typed = {};
-  start = () => void this.calls.push("start");
+  /** @type {{ foreign?: boolean } | undefined} */
+  options;
+  start = (/** @type {{ foreign?: boolean }} */ options = {}) => {
+    this.options = options;
+    this.calls.push("start");
+  };
   restore = () => void this.calls.push("restore");
   flush = () => void this.calls.push("flush");
   forget = () => void this.calls.push("forget");
@@ -96,9 +101,10 @@ export class Tab {
   /**
    * Load the page.
    *
-   * @param {{ identity?: string | null, build?: string, limits?: object }} [markup]
+   * @param {{ identity?: string | null, build?: string, limits?: object, dealt?: string[] }} [markup] `dealt`: the forms
+   *   that the server says it has dealt with
    */
-  load({ identity = "alice", build = "b1", limits } = {}) {
+  load({ identity = "alice", build = "b1", limits, dealt = [] } = {}) {
     const window = new EventTarget();
     const forms = new FakeForms();
     const root = new Map();
@@ -113,6 +119,7 @@ export class Tab {
       },
       querySelector: (/** @type {string} */ selector) =>
         selector.startsWith("script") ? script : { getAttribute: () => "signed-page" },
+      querySelectorAll: () => dealt.map((form) => ({ getAttribute: () => form })),
     });
     const tab = this;
     const history = {
