@@ -41,7 +41,9 @@ async def ask(
 
 
 def tag(**options: Any) -> str:
-    return Assets("/_stash").tag(**{"root": "", "build": "b", "identity": "i", "limits": LIMITS, "nonce": None, **options})
+    return Assets("/_stash").tag(
+        **{"root": "", "build": "b", "identity": "i", "limits": LIMITS, "nonce": None, **options}
+    )
 
 
 @in_virtual_time

@@ -39,7 +39,13 @@ def test_the_mount_time_out_follows_the_shutdown_time_out() -> None:
 def test_only_our_keys_are_read() -> None:
     """Keys of others are none of our business, and `None` is taken where it is the default."""
     config = StashConfig.from_mapping(
-        {"SECRET_KEY": 7, "STASHED": 1, "STASH_BUILD": None, "STASH_MOUNT_TIMEOUT": None, "STASH_SHUTDOWN_TIMEOUT": 3}
+        {
+            "SECRET_KEY": 7,
+            "STASHED": 1,
+            "STASH_BUILD": None,
+            "STASH_MOUNT_TIMEOUT": None,
+            "STASH_SHUTDOWN_TIMEOUT": 3,
+        }
     )
     assert config.shutdown_timeout == 3
 
@@ -81,7 +87,9 @@ def test_allowed_origins_are_a_list_of_text() -> None:
 )
 def test_what_is_refused(key: str, value: Any) -> None:
     """A value of the wrong type or out of range is refused, by the name of its key."""
-    with pytest.raises(ConfigurationError, match=re.escape(key) if key != "STASH_ALLOWED_ORIGINS" else "origin|ORIGIN"):
+    with pytest.raises(
+        ConfigurationError, match=re.escape(key) if key != "STASH_ALLOWED_ORIGINS" else "origin|ORIGIN"
+    ):
         StashConfig.from_mapping({key: value})
 
 

@@ -47,7 +47,8 @@ def fits(folder: Path, secrets: dict[str, str]) -> bool:
     salt = bytes.fromhex(password["salt"])
     hashed = hashlib.scrypt(secrets["admin_password"].encode(), salt=salt, n=2**14, r=8, p=1).hex()
     return bool(
-        password["hash"] == hashed and token["sha256"] == hashlib.sha256(secrets["api_token"].encode()).hexdigest()
+        password["hash"] == hashed
+        and token["sha256"] == hashlib.sha256(secrets["api_token"].encode()).hexdigest()
     )
 
 

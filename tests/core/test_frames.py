@@ -67,14 +67,20 @@ def test_a_message_is_its_payload_behind_one_byte(data: str | bytes) -> None:
     assert frames.payload(marked) == data
 
 
-words = st.sampled_from(["mount", "flushed", "synced", "void", "stored", "kept", "ping", "token", "nonsense", "", 1, None])
+words = st.sampled_from(
+    ["mount", "flushed", "synced", "void", "stored", "kept", "ping", "token", "nonsense", "", 1, None]
+)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-names = st.sampled_from(["sent", "received", "number", "key", "token", "params", "forms", "page", "fork", "more"])
-objects = st.builds(lambda kind, fields: json.dumps({"type": kind, **fields}), words, st.dictionaries(names, values))
+names = st.sampled_from(
+    ["sent", "received", "number", "key", "token", "params", "forms", "page", "fork", "more"]
+)
+objects = st.builds(
+    lambda kind, fields: json.dumps({"type": kind, **fields}), words, st.dictionaries(names, values)
+)
 
 
 @given(objects | st.text() | st.binary())

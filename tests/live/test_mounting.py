@@ -34,7 +34,9 @@ async def token_of(count: int, **process: Any) -> str:
     pipe = await Process(add, Count, **process).mount()
     for _ in range(count):
         pipe.message("x")
-    await pipe.until(lambda: count == 0 or (pipe.frames("token") and pipe.frames("token")[-1]["received"] == count))
+    await pipe.until(
+        lambda: count == 0 or (pipe.frames("token") and pipe.frames("token")[-1]["received"] == count)
+    )
     token = pipe.frames("token")[-1]["token"] if count else pipe.frames("mounted")[0]["token"]
     pipe.disconnect()
     await pipe.ended()
@@ -54,7 +56,9 @@ async def test_a_fresh_mount_brings_the_first_token() -> None:
         await view.receive()
 
     process = Process(handler, Count, build="b7", max_message_size=2000, max_mount_size=3000)
-    pipe = await process.mount(params={"open": True, "count": 7, "other": "x"}, forms={"f": [["a", "1"], ["a", "2"]]})
+    pipe = await process.mount(
+        params={"open": True, "count": 7, "other": "x"}, forms={"f": [["a", "1"], ["a", "2"]]}
+    )
     (mounted,) = pipe.frames()
     token = mounted.pop("token")
     assert mounted == {
@@ -166,7 +170,9 @@ async def test_a_token_that_is_not_accepted(what: str, reason: str) -> None:
 @in_virtual_time
 async def test_a_token_that_cannot_be_judged(what: str) -> None:
     """A token of an unknown key or a newer version closes with 4409 and mounts nothing; with `anyway` it mounts fresh."""
-    options: dict[str, Any] = {"secret": OTHER_SECRET} if what == "key" else {"state": StateType(Count, version=2)}
+    options: dict[str, Any] = (
+        {"secret": OTHER_SECRET} if what == "key" else {"state": StateType(Count, version=2)}
+    )
     source = await Process(add, **{"state": Count, **options}).mount()
     token = source.frames("mounted")[0]["token"]
     began: list[str] = []
@@ -254,7 +260,16 @@ async def test_drain_before_the_mount() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ["garbage", '{"type":"mount"}', '{"type":"nonsense"}', b"\x00", "=a", '{"type":"flushed","sent":0}', "[]", ""],
+    [
+        "garbage",
+        '{"type":"mount"}',
+        '{"type":"nonsense"}',
+        b"\x00",
+        "=a",
+        '{"type":"flushed","sent":0}',
+        "[]",
+        "",
+    ],
 )
 @in_virtual_time
 async def test_illegal_first_frames(raw: str | bytes) -> None:
@@ -267,7 +282,9 @@ async def test_illegal_first_frames(raw: str | bytes) -> None:
     assert process.errors == []
 
 
-@pytest.mark.parametrize("raw", ["garbage", b"\x00", '{"type":"mount","sent":0}', '{"type":"flushed","sent":9}'])
+@pytest.mark.parametrize(
+    "raw", ["garbage", b"\x00", '{"type":"mount","sent":0}', '{"type":"flushed","sent":9}']
+)
 @in_virtual_time
 async def test_illegal_later_frames(raw: str | bytes) -> None:
     """An illegal or untimely frame in a mounted view closes with 1002; the handler is cancelled and no error of ours."""

@@ -225,7 +225,9 @@ step = st.sampled_from(["append", "commit", "send", "yield", "raise", "timeout"]
     interval=st.sampled_from([0, 0.25, 5]),
     drain_after=st.integers(0, 6),
 )
-def test_every_token_is_the_fold_of_its_messages(plan: list[list[str]], interval: float, drain_after: int) -> None:
+def test_every_token_is_the_fold_of_its_messages(
+    plan: list[list[str]], interval: float, drain_after: int
+) -> None:
     """Whatever a handler does with its messages, the state in every token is the fold of the first n messages."""
     folds: dict[int, list[set[tuple[str, ...]]]] = {0: [{()}]}
 
@@ -390,7 +392,9 @@ async def test_a_pushing_handler_commits_by_sending() -> None:
     process = Process(handler, dict[str, int])
     pipe = await process.mount()
     await pipe.until(lambda: len(pipe.frames("token")) == 3)
-    assert [unseal(frame["token"])[1:] for frame in pipe.frames("token")] == [(0, {"count": n}) for n in range(3)]
+    assert [unseal(frame["token"])[1:] for frame in pipe.frames("token")] == [
+        (0, {"count": n}) for n in range(3)
+    ]
 
 
 # The hand-over.
