@@ -81,6 +81,7 @@ async def test_interrupted(order: tuple[str, ...], tmp_path: Path) -> None:
         tab(f"http://127.0.0.1:{servers.port}/") as page,
     ):
         await launch(page, "shop")
+        stored = ""
         for how in order:
             await interrupt(how, servers, page)
             stored = await page.evaluate("JSON.stringify({...sessionStorage})")
