@@ -20,7 +20,7 @@ export class Adopter {
 
   /**
    * @param {object} world
-   * @param {import("./page.js").Page} world.page
+   * @param {import("./controls.js").Controls} world.page
    * @param {import("./guard.js").Guard} world.guard
    * @param {import("./reconcile.js").Reconciler} world.reconciler
    */

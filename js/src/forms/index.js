@@ -8,7 +8,7 @@
 import { Adopter } from "./adopt.js";
 import { formName, isControl } from "./dom.js";
 import { Guard } from "./guard.js";
-import { Page } from "./page.js";
+import { Controls } from "./controls.js";
 import { Reconciler } from "./reconcile.js";
 import { Records, fieldKey } from "./records.js";
 import { isAnnounced } from "./restore.js";
@@ -20,7 +20,7 @@ export { hasExcluded } from "./exclude.js";
 /** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./records.js").Entry} Entry */
 /** @typedef {import("./records.js").Storage} Storage */
-/** @typedef {import("./page.js").Outcome} Outcome */
+/** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./reconcile.js").Conflict} Conflict */
 
 /** @typedef {{ form: string, field: string | null, outcome: Outcome, why: string }} Restored */
@@ -71,7 +71,7 @@ export class Forms extends EventTarget {
     this.root = root;
     this.guard = new Guard();
     this.records = new Records({ storage, now, maxAge, report });
-    this.page = new Page({
+    this.page = new Controls({
       root,
       records: this.records,
       wanted: (name) => !only || only.has(name),

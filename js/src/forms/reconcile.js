@@ -14,9 +14,9 @@ import { announce, policyOf, write } from "./restore.js";
 /** @typedef {import("./guard.js").Guard} Guard */
 /** @typedef {import("./merge.js").Decision} Decision */
 /** @typedef {import("./merge.js").Value} Value */
-/** @typedef {import("./page.js").Bound} Bound */
-/** @typedef {import("./page.js").Outcome} Outcome */
-/** @typedef {import("./page.js").Page} Page */
+/** @typedef {import("./controls.js").Bound} Bound */
+/** @typedef {import("./controls.js").Outcome} Outcome */
+/** @typedef {import("./controls.js").Controls} Controls */
 /** @typedef {import("./records.js").Entry} Entry */
 
 /**
@@ -37,7 +37,7 @@ export class Reconciler {
   /** @type {WeakMap<Control, Value>} what a field was made to show against the user's own value */
   #decided = new WeakMap();
 
-  /** @param {{ page: Page, guard: Guard, conflict: (conflict: Conflict) => void }} world */
+  /** @param {{ page: Controls, guard: Guard, conflict: (conflict: Conflict) => void }} world */
   constructor({ page, guard, conflict }) {
     this.page = page;
     this.records = page.records;

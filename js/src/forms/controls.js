@@ -19,7 +19,7 @@ import { entryOf, fieldKey } from "./records.js";
 /** @typedef {(form: string, field: string | null, outcome: Outcome, why: string) => void} Tell */
 /** @typedef {(error: unknown, form: string, field?: string) => void} Report */
 
-export class Page {
+export class Controls {
   /** @type {Map<string, Bound>} */
   forms = new Map();
   /** @type {WeakMap<Control, Field | null>} `null`: nothing to stash in it */
