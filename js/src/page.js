@@ -50,13 +50,14 @@ export class Page {
     this.areas = { tab: new Area(granted("sessionStorage"), options), browser: new Area(granted("localStorage"), options) };
     /** Whether the server said whose page this is. */
     this.marked = script != null;
-    /** Whether the tab was another user's before. */
-    this.foreign = this.marked && this.areas.tab.foreign("identity");
+    /** Whether this history entry was another user's before: the browser may put back what they typed. */
+    this.foreign = this.marked && this.areas.tab.foreign(this.#mark());
     if (this.marked) {
       // What has ended still goes up once, from its own history entry: the server judges it, and says so.
-      this.areas.tab.sweep((key) => key.endsWith(`@${this.entry()}`));
+      this.areas.tab.sweep({ late: (key) => key.endsWith(`@${this.entry()}`), foreign: (key) => key.startsWith(MARK) });
       this.areas.browser.sweep();
       this.areas.tab.write("identity", identity);
+      this.areas.tab.write(this.#mark(), identity);
       this.#clear();
     }
     /** Whether this page is the tab's only one, or a copy. Settled by then, `owner` says so at once. */
@@ -180,7 +181,13 @@ export class Page {
     return true;
   }
 
+  /** Names the note of whose the current history entry is. */
+  #mark() {
+    return MARK + this.entry();
+  }
+
   #hide() {
+    if (this.marked) this.areas.tab.write(this.#mark(), this.identity);
     // A page that holds a lock or a channel can't rest in the back/forward cache.
     this.#round += 1;
     this.#release?.();
@@ -200,6 +207,7 @@ export class Page {
 }
 
 const TAG = "quart-stash";
+const MARK = "identity@";
 
 /** @returns {string} */
 const random = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");

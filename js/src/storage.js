@@ -13,6 +13,7 @@
  */
 
 const PREFIX = "quart-stash:";
+const never = () => false;
 
 /** Stands in where the browser grants no storage. @implements {StorageLike} */
 class Memory {
@@ -124,12 +125,15 @@ export class Area {
   /**
    * Remove what has ended, and what another identity left behind.
    *
-   * @param {(key: string) => boolean} [spare] items to leave alone even if they have ended
+   * @param {{ late?: (key: string) => boolean, foreign?: (key: string) => boolean }} [spare] items to leave alone even if
+   *   they have ended, and even if another identity left them behind
    */
-  sweep(spare = () => false) {
+  sweep({ late = never, foreign = never } = {}) {
     for (const key of this.keys()) {
       const item = this.#item(PREFIX + key);
-      if (item && (item.i !== this.identity || (item.x <= this.now() && !spare(key)))) this.remove(key);
+      if (!item) continue;
+      const ended = item.x <= this.now() && !late(key);
+      if (ended || (item.i !== this.identity && !foreign(key))) this.remove(key);
     }
   }
 

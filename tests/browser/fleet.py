@@ -112,7 +112,7 @@ async def tab(url: str) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            page = await browser.new_page()
+            page = await (await browser.new_context()).new_page()
             errors: list[str] = []
             page.on("pageerror", lambda error: errors.append(str(error)))
             await page.add_init_script(WITNESS)

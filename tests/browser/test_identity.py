@@ -1,0 +1,60 @@
+"""One tab, two users: neither a state nor a single typed letter of the first reaches the second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from tests.browser.fleet import connected, fleet, tab
+
+APP = "tests.browser.apps.login"
+
+
+async def state(page: Page) -> str:
+    """Wait until the view has said what it knows, and return that."""
+    await connected(page)
+    await page.wait_for_function("() => document.getElementById('state').textContent !== ''")
+    return await page.inner_text("#state")
+
+
+@pytest.mark.parametrize("session", ["", "?fresh"], ids=["same-session", "fresh-session"])
+async def test_another_user_in_the_same_tab(session: str, tmp_path: Path) -> None:
+    """B logs in where A was, and goes back through A's history: there is nothing of A's."""
+    async with (
+        fleet(APP, tmp_path) as servers,
+        tab(f"http://127.0.0.1:{servers.port}/as/ada") as page,
+    ):
+        await state(page)
+        await page.fill("#note", "A's letters")
+        await page.evaluate("socket.send('A said this')")
+        await page.wait_for_function("() => document.getElementById('state').textContent.includes('A said')")
+        await page.reload()
+        assert "A said this" in await state(page)
+        assert await page.input_value("#note") == "A's letters"
+        await page.goto(f"http://127.0.0.1:{servers.port}/as/bob{session}")
+        assert await page.inner_text("#user") == "bob"
+        assert "A" not in await state(page)
+        await page.go_back()
+        await page.wait_for_function("() => document.getElementById('user')?.textContent === 'bob'")
+        assert "A" not in await state(page)
+        assert await page.input_value("#note") == ""
+
+
+
+async def test_another_user_in_another_tab(tmp_path: Path) -> None:
+    """B logs in elsewhere while A's page is open: when that page reconnects, B's view gets nothing that A typed."""
+    async with (
+        fleet(APP, tmp_path) as servers,
+        tab(f"http://127.0.0.1:{servers.port}/as/ada") as page,
+    ):
+        await state(page)
+        await page.fill("#note", "A's letters")
+        await page.evaluate("socket.send('A said this')")
+        await page.wait_for_function("() => document.getElementById('state').textContent.includes('A said')")
+        other = await page.context.new_page()
+        await other.goto(f"http://127.0.0.1:{servers.port}/as/bob")
+        await page.evaluate("document.getElementById('state').textContent = ''")
+        await servers.deploy()
+        assert "A" not in await state(page)
