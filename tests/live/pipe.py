@@ -125,6 +125,7 @@ class Pipe:
         self._writable = asyncio.Event()
         self._writable.set()
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answered = asyncio.Event()
         self._changed = asyncio.Event()
         self._queue.put_nowait({"type": "websocket.connect"})
 
@@ -136,13 +137,17 @@ class Pipe:
         self.task.add_done_callback(lambda _: self._changed.set())
 
     async def receive(self) -> dict[str, Any]:
-        return await self._queue.get()
+        event = await self._queue.get()
+        if event["type"] == "websocket.receive" and self.task is not None:
+            await self._answered.wait()  # no frame comes before the handshake is through
+        return event
 
     async def send(self, event: Any) -> None:
         await self._writable.wait()
         if self.broken is not None:
             raise self.broken
         self.sent.append(event)
+        self._answered.set()
         self._changed.set()
 
     @property
