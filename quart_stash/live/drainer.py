@@ -65,7 +65,7 @@ class Drainer:
     async def _run(self, timeout: float, reason: str) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()
-        views = self._registry.views()
+        views, sockets = self._registry.views(), list(self._registry)
         unmounted = [socket for socket in self._registry if socket.feed is not None and not socket.feed.live]
         plan = plan_drain(len(views), timeout=timeout, rate=self._rate)
         logger.info("draining: %d views, %.1f s at most (%s)", len(views), timeout, reason)
@@ -80,11 +80,12 @@ class Drainer:
             for socket in islice(waiting, size):
                 self._tell(socket, drain, end - loop.time(), plan.delay)
         await self._wait_for_views(len(views), end)
-        late = self._registry.views()
-        await self._all(socket.feed.expire() for socket in late if socket.feed is not None)
-        await self._all(socket.close(1012, "service restart") for socket in self._registry)
-        await self._leave(start + timeout)
-        self.outcomes["gone"] += max(0, len(views) - self.outcomes.total())
+        late = list(self._registry)
+        grace = max(0.0, min(CLOSE_GRACE, (start + timeout - loop.time()) / 2))
+        await self._all((_end(socket, grace) for socket in late), grace)
+        await self._leave(list(dict.fromkeys(sockets + late)), start + timeout)
+        if (untold := len(views) - self.outcomes.total()) > 0:
+            self.outcomes["gone"] += untold  # they ended before it was their turn
         logger.info("drained: %s, in %.1f s", self._summary(len(views)), loop.time() - start)
         self._notify("drain_finished", outcomes=dict(self.outcomes), seconds=loop.time() - start)
 
@@ -101,15 +102,16 @@ class Drainer:
                 said = loop.time()
                 logger.info("draining: %s, %.1f s left", self._summary(total), max(0.0, end - said))
 
-    async def _leave(self, end: float) -> None:
-        """Wait until the applications have returned; then end what would hold the process."""
+    async def _leave(self, sockets: list[Socket], end: float) -> None:
+        """Wait until the applications have returned and all is sent; then end what would hold the process."""
         loop = asyncio.get_running_loop()
-        while len(self._registry) and loop.time() < end and not self._skip:
-            for socket in self._registry:
-                if socket.stuck:
-                    cut(socket.scope)
-                    socket.stuck = False
-            await self._registry.change(min(0.1, max(0.0, end - loop.time())))
+        while not self._skip and loop.time() < end:
+            if not len(self._registry) and not any(socket.queued for socket in sockets):
+                return
+            await self._registry.change(min(0.05, max(0.0, end - loop.time())))
+        for socket in sockets:
+            if socket.queued or socket.stuck:
+                cut(socket)
         for socket in self._registry:
             socket.end()
         unwound = loop.time() + _UNWIND
@@ -117,6 +119,7 @@ class Drainer:
             await self._registry.change(unwound - loop.time())
         for socket in self._registry:
             if socket.feed is not None and socket.feed.force():
+                socket.forced = True
                 logger.error(
                     "the handler of %s ignores its cancellation and was ended", socket.scope.get("path")
                 )
@@ -140,10 +143,18 @@ class Drainer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _all(self, works: Iterable[Awaitable[None]]) -> None:
+    async def _all(self, works: Iterable[Awaitable[None]], grace: float) -> None:
         tasks = [asyncio.ensure_future(_guard(work)) for work in works]
         if tasks:
-            await asyncio.wait(tasks, timeout=CLOSE_GRACE + 0.1)
+            await asyncio.wait(tasks, timeout=grace + 0.1)
+
+
+async def _end(socket: Socket, grace: float) -> None:
+    """Close what is left of one socket, a view or not. Its peer has `grace` seconds to take the close frame."""
+    socket.grace = grace
+    if socket.feed is not None and socket.feed.live:
+        await socket.feed.expire()
+    await socket.close(1012, "service restart")
 
 
 async def _guard(work: Awaitable[None]) -> None:

@@ -95,13 +95,16 @@ class Gateway:
         self.registry.add(socket)
         try:
             await app({**scope, SCOPE_KEY: socket}, socket.receive, socket.send)
+        except Exception:
+            if not socket.forced:
+                raise
         finally:
             socket.end()
             if socket.feed is not None:
                 socket.feed.gone()
             self.registry.remove(socket)
             if socket.stuck:
-                cut(scope)
+                cut(socket)
 
     def _origin_allowed(self, scope: Scope) -> bool:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}

@@ -8,7 +8,9 @@ lock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -306,7 +308,12 @@ class Session:
             return False
         coroutine = self.task.get_coro()
         if coroutine is not None:
-            coroutine.close()
+            with contextlib.suppress(Exception):  # whatever the frames on the way out may raise
+                if sys.version_info >= (3, 12):  # in the task's own context: context managers look for it
+                    self.task.get_context().run(coroutine.close)
+                else:
+                    coroutine.close()
+        self.task.cancel()  # wakes it up, so that it ends
         return True
 
     # Inside.

@@ -16,9 +16,17 @@ import sys
 import threading
 from collections import Counter
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-__all__ = ["HypercornContext", "Listener", "ShutdownTrigger", "SignalChain", "server_limit", "server_name"]
+__all__ = [
+    "HypercornContext",
+    "Listener",
+    "ShutdownTrigger",
+    "SignalChain",
+    "server_limit",
+    "server_name",
+    "transport_of",
+]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
@@ -89,18 +97,23 @@ class ShutdownTrigger:
 
     def __init__(self) -> None:
         self.used: bool = False
-        self._event: asyncio.Event | None = None
+        # One for each server: a stash may serve several applications.
+        self._waiting: set[asyncio.Event] = set()
 
     async def __call__(self) -> None:
         """Wait until the server should shut down."""
         self.used = True
-        self._event = asyncio.Event()
-        await self._event.wait()
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            await event.wait()
+        finally:
+            self._waiting.discard(event)
 
     def fire(self) -> None:
         """Let the server shut down."""
-        if self._event is not None:
-            self._event.set()
+        for event in self._waiting:
+            event.set()
 
 
 class SignalChain:
@@ -163,6 +176,8 @@ class SignalChain:
             previous = self._previous.get(signum)
             if callable(previous):
                 previous(signum, frame)
+            elif self._listeners:  # their loops are closed, and none of them has left in order
+                self._default(signum)
             return
         listeners[0].loop.call_soon_threadsafe(self._noticed, signum, listeners)
 
@@ -188,10 +203,15 @@ class SignalChain:
         end = asyncio.get_running_loop().time() + _ABSORB
         while not any(listener.leaving() for listener in listeners):
             if asyncio.get_running_loop().time() >= end:
-                signal.signal(signum, signal.SIG_DFL)
-                os.kill(os.getpid(), signum)
+                self._default(signum)
                 return
             await asyncio.sleep(0.02)
+
+    @staticmethod
+    def _default(signum: int) -> None:
+        """Do what the signal does by default."""
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
 
 
 def _of_a_loop(handler: Any) -> bool:
@@ -205,6 +225,24 @@ def server_name(send: Any) -> str:
     """Name the ASGI server from what it hands over as `send`; empty if it can't be told."""
     owner = getattr(send, "__self__", send)
     return (getattr(owner, "__module__", None) or type(owner).__module__ or "").partition(".")[0]
+
+
+def transport_of(send: Any) -> asyncio.WriteTransport | None:
+    """Return the transport behind a connection's `send`, if it can be found.
+
+    Uvicorn's `send` is a method of the protocol that has it. Hypercorn's is one of a stream, which sends to a
+    protocol, which sends to what has it.
+    """
+    owner = getattr(send, "__self__", None)
+    for _ in range(4):
+        for holder in (owner, getattr(owner, "writer", None)):
+            transport = getattr(holder, "transport", None)
+            if callable(getattr(transport, "abort", None)) and callable(
+                getattr(transport, "get_write_buffer_size", None)
+            ):
+                return cast("asyncio.WriteTransport", transport)
+        owner = getattr(getattr(owner, "send", None), "__self__", None)
+    return None
 
 
 def server_limit(lifespan_send: Any) -> tuple[float, str] | None:

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from .shutdown import transport_of
+
 __all__ = ["CLOSE_GRACE", "SCOPE_KEY", "ASGIReceive", "ASGISend", "Feed", "Scope", "Socket"]
 
 Scope = MutableMapping[str, Any]
@@ -59,6 +61,8 @@ class Socket:
         accepted: whether the handshake was accepted.
         closed: whether this side has closed it, or it is gone.
         stuck: whether the close frame could not be written: the peer has stopped reading.
+        grace: seconds that the peer has to take the close frame and to answer it.
+        forced: whether the application's part was ended against its will; what it raises then says nothing.
     """
 
     def __init__(
@@ -69,6 +73,8 @@ class Socket:
         self.accepted: bool = False
         self.closed: bool = False
         self.stuck: bool = False
+        self.grace: float = CLOSE_GRACE
+        self.forced: bool = False
         self._receive = receive
         self._send = send
         self._refusing = refusing
@@ -148,7 +154,7 @@ class Socket:
             return
         self.closed = True
         try:
-            async with asyncio.timeout(CLOSE_GRACE):
+            async with asyncio.timeout(self.grace):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
         except TimeoutError:
             self.stuck = True
@@ -158,7 +164,18 @@ class Socket:
         finally:
             # Only now: were it to fire while the frame waits, it would interrupt us, and not the application.
             if not self._over:
-                asyncio.get_running_loop().call_later(CLOSE_GRACE, self.end)
+                asyncio.get_running_loop().call_later(self.grace, self.end)
+
+    @property
+    def transport(self) -> asyncio.WriteTransport | None:
+        """The connection itself, where the server lets it be found."""
+        return transport_of(self._send)
+
+    @property
+    def queued(self) -> bool:
+        """Whether data is known to wait for the peer: some servers then wait for ever, too."""
+        transport = self.transport
+        return transport is not None and transport.get_write_buffer_size() > 0
 
     def end(self) -> None:
         """Tell the application that the connection is over, now."""

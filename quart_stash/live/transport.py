@@ -13,14 +13,28 @@ import socket as sockets
 import stat
 from typing import Any
 
-from .socket import Scope
+from .socket import Scope, Socket
 
-__all__ = ["cut"]
+__all__ = ["cut", "cut_descriptor"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
 
-def cut(scope: Scope) -> bool:
+def cut(socket: Socket) -> bool:
+    """End the TCP connection of this socket, whatever is queued on it.
+
+    Returns:
+        Whether a connection was found and ended.
+    """
+    socket.stuck = False
+    if (transport := socket.transport) is not None:
+        transport.abort()
+        logger.info("a peer had stopped reading; its connection was ended")
+        return True
+    return cut_descriptor(socket.scope)
+
+
+def cut_descriptor(scope: Scope) -> bool:
     """Shut down the TCP connection that this ASGI scope stands for.
 
     Only a connection whose two ends are the scope's own `client` and `server` is touched. Where a proxy's
