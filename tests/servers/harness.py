@@ -8,8 +8,8 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +86,14 @@ class Server:
         pid: of the parent, which gets the signals; also the number of its process group.
         port: on the loopback address.
         log_path: where everything that it writes goes.
+        peers: ends what a test has connected to it, also where the test fails.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, log_path: Path) -> None:
         self.pid = process.pid
         self.port = port
         self.log_path = log_path
+        self.peers = AsyncExitStack()
         self._process = process
 
     def url(self, path: str) -> str:
@@ -134,7 +136,9 @@ class Server:
         """
         async with asyncio.timeout(deadline + SLACK):
             status = await self._process.wait()
-        await eventually(lambda: not self.pids, f"the end of its processes {self.pids}")  # multiprocessing's helper is last
+        await eventually(
+            lambda: not self.pids, f"the end of its processes {self.pids}"
+        )  # multiprocessing's helper is last
         return status
 
     async def logs(self, text: str, count: int = 1) -> None:
@@ -150,6 +154,7 @@ class Server:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
+        await self.peers.aclose()
 
 
 @contextmanager
@@ -167,7 +172,7 @@ async def serving(
     listener: socket.socket | None = None,
     app: str | None = None,
     options: tuple[str, ...] = (),
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     """A server, started and ready, ended at the end.
 
@@ -179,7 +184,7 @@ async def serving(
         options: further ones for its command.
         environment: further variables.
     """
-    server = await _start(setup, log_path, listener, app or setup.app, options, environment)
+    server = await _start(setup, log_path, listener, app or setup.app, options, environment or {})
     try:
         await _ready(server, setup, app or setup.app)
         yield server
@@ -193,7 +198,7 @@ async def _start(
     listener: socket.socket | None,
     app: str,
     options: tuple[str, ...],
-    environment: dict[str, str],
+    environment: Mapping[str, str],
 ) -> Server:
     own = listener or socket.create_server(("127.0.0.1", 0), backlog=256)
     port = own.getsockname()[1]
@@ -217,7 +222,9 @@ async def _ready(server: Server, setup: Setup, app: str) -> None:
     """Wait until every worker serves; or raise, with the log, if the process leaves instead."""
     bare = app == "bare"
     said = "a bare worker serves" if bare else " is noticed by "
-    await eventually(lambda: server.log.count(said) >= setup.workers or not server.alive, f"{said!r} in {server.log_path}")
+    await eventually(
+        lambda: server.log.count(said) >= setup.workers or not server.alive, f"{said!r} in {server.log_path}"
+    )
 
     if not server.alive:
         raise RuntimeError(f"{setup.name} did not start:\n{server.log}")
@@ -231,7 +238,9 @@ async def fetch(port: int, path: str, method: str = "GET") -> tuple[int, dict[st
     async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+            writer.write(
+                f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
+            )
             head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
         finally:
             writer.close()

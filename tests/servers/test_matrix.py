@@ -157,7 +157,7 @@ def test_everybody_goes_on_with_the_new_process(run: Run) -> None:
 
 async def test_the_library_shows_its_log_where_nobody_configured_one(tmp_path: Path) -> None:
     """An application that sets up no logging still sees the start-up line and the summary."""
-    async with serving(SETUPS[0], tmp_path / "log", APP_LOGGING="default") as server:
+    async with serving(SETUPS[0], tmp_path / "log", environment={"APP_LOGGING": "default"}) as server:
         server.signal()
         await server.exited()
         await eventually(lambda: "drained: 0 of 0 synced" in server.log, "the summary")

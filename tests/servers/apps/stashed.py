@@ -52,7 +52,9 @@ async def items(view: View[Items], n: int) -> None:
     """Collect what is sent, and tell it all each time."""
     async for message in view:
         view.state.items.append(str(message.data))
-        await view.send_json({"items": view.state.items, "number": message.number, "replayed": message.replayed})
+        await view.send_json(
+            {"items": view.state.items, "number": message.number, "replayed": message.replayed}
+        )
 
 
 @app.websocket("/plain")
@@ -76,7 +78,9 @@ async def push(view: View[Items]) -> None:
 @stash.view(Items)
 async def flood(view: View[Items]) -> None:
     """Send megabytes; `send` does not return once the peer's buffers are full."""
-    for _ in range(64):
+    for number in range(64):
+        if number == 1:
+            log.info("flooding")
         await view.send("x" * 1_000_000)
     await asyncio.Event().wait()
 
@@ -98,7 +102,7 @@ async def busy(view: View[Items]) -> None:
 @app.websocket("/stubborn/<what>")
 @stash.view(Items)
 async def stubborn(view: View[Items], what: str) -> None:
-    """Swallow the cancellation: `once`, `always`, or `everything` that can be raised here."""
+    """Swallow the cancellation: `once` or `always`."""
     await view.send("in")
     while True:
         try:
@@ -107,9 +111,6 @@ async def stubborn(view: View[Items], what: str) -> None:
             log.info("swallowed")
             if what == "once":
                 break
-        except GeneratorExit:
-            if what != "everything":
-                raise
     await asyncio.Event().wait()
 
 
