@@ -53,7 +53,8 @@ class StashMiddleware:
     async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one ASGI scope."""
         host = self._serving()
-        await host.serve(self._app, {**scope, _HOST_KEY: host}, receive, send)
+        with suppress(_NotMounted):
+            await host.serve(self._app, {**scope, _HOST_KEY: host}, receive, send)
 
     @property
     def draining(self) -> bool:
@@ -85,7 +86,8 @@ async def mount_view(
     """Accept a WebSocket and mount a view on it; the body of the `async with` is the handler.
 
     When the connection ends or the view is handed back, the body is cancelled where it waits, and the `async
-    with` is left.
+    with` is left. Where nothing comes to be mounted (the client leaves before, or its token can't be judged here) the body
+    is not entered: an exception ends the endpoint, which `StashMiddleware` takes out again.
 
     Args:
         scope: the ASGI scope, as it came through `StashMiddleware`.
@@ -113,21 +115,22 @@ async def mount_view(
     over = asyncio.timeout(None)
     pump = asyncio.create_task(_pump(receive, over))
     bound = scope.get("path_params", {}) if arguments is None else arguments
+    entered = False
     try:
-        with suppress(_Over):
-            try:
-                async with over, host.mounted(session, view_type, arguments=bound, identity=identity) as view:
-                    yield view
-            except TimeoutError:
-                if not over.expired():
-                    raise
-                raise _Over from None
+        async with over, host.mounted(session, view_type, arguments=bound, identity=identity) as view:
+            entered = True
+            yield view
+    except TimeoutError:
+        if not over.expired():
+            raise
+        if not entered:
+            raise _NotMounted from None
     finally:
         pump.cancel()
 
 
-class _Over(Exception):
-    """The connection is over."""
+class _NotMounted(Exception):
+    """The connection was over before anything was mounted."""
 
 
 async def _pump(receive: ASGIReceive, over: asyncio.Timeout) -> None:

@@ -253,7 +253,10 @@ class _Wiring:
         await self.serving().serve(self._asgi_app, scope, receive, send)
 
     def _notify(self, kind: str, **data: Any) -> None:
-        getattr(signals, kind).send(self._app, _async_wrapper=_in_a_task, **data)
+        try:
+            getattr(signals, kind).send(self._app, _async_wrapper=_in_a_task, **data)
+        except Exception:  # a receiver's, and no reason not to mount, or not to drain
+            logger.exception("a receiver of %s raised", kind)
 
 
 async def _refuse_to_start(receive: Any, send: Any, error: Exception) -> None:
