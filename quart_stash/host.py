@@ -162,17 +162,7 @@ class Host:
             # Somebody else has logged in since the page was rendered: nothing that was typed there is theirs.
             mount = msgspec.structs.replace(mount, params={}, forms={})
         page = await self._page(session, mount, view_type.name, identity)
-        scope = session.socket.scope
-        binding = Binding(
-            (
-                view_type.name,
-                json.dumps({name: str(value) for name, value in arguments.items()}, sort_keys=True),
-                scope["query_string"].decode("latin-1"),
-                _host_header(scope),
-                identity or "",
-                digest(mount.page),
-            )
-        )
+        binding = _binding(session.socket.scope, view_type.name, arguments, identity, mount.page)
         try:
             merged = merge(
                 view_type.state_type,
@@ -230,6 +220,22 @@ class Host:
     def _drained(self, view_type: ViewType[Any], session: Session, outcome: Outcome) -> None:
         self.gateway.drainer.count(outcome)
         self._notify("view_drained", view=view_type.name, id=session.view_id, outcome=outcome)
+
+
+def _binding(
+    scope: Scope, view: str, arguments: Mapping[str, Any], identity: str | None, page: str | None
+) -> Binding:
+    """Return what a token of this mount is bound to."""
+    return Binding(
+        (
+            view,
+            json.dumps({name: str(value) for name, value in arguments.items()}, sort_keys=True),
+            scope["query_string"].decode("latin-1"),
+            _host_header(scope),
+            identity or "",
+            digest(page),
+        )
+    )
 
 
 def _host_header(scope: Mapping[str, Any]) -> str:

@@ -103,7 +103,7 @@ async def test_what_can_not_work_refuses_to_start(
         sent.append(event)
 
     with caplog.at_level(logging.ERROR, "quart_stash"):
-        await app({"type": "lifespan", "asgi": {}}, receive, send)  # type: ignore[typeddict-item, arg-type]
+        await app({"type": "lifespan", "asgi": {}}, receive, send)  # type: ignore[arg-type]
     (failed,) = sent
     assert failed["type"] == "lifespan.startup.failed"
     assert text in failed["message"]
@@ -144,7 +144,7 @@ async def test_a_view_of_an_application_without_a_stash() -> None:
     app.config["PROPAGATE_EXCEPTIONS"] = True
     shop(app, QuartStash())
     pipe = connect(app)
-    with pytest.raises(BaseException, match=r"init_app|unhandled errors") as caught:  # noqa: PT011
+    with pytest.raises(BaseException, match=r"init_app|unhandled errors") as caught:
         await pipe.ended()
     error = caught.value.exceptions[0] if isinstance(caught.value, BaseExceptionGroup) else caught.value
     assert isinstance(error, ConfigurationError)
@@ -214,7 +214,9 @@ async def test_a_view_on_a_route_with_arguments() -> None:
     restored.message("pear")
     await restored.until(lambda: len(restored.got) == 2)
     assert restored.got[1] == '["apple","pear"]'
-    assert (await refused.mount(token=token, sent=1))["reason"] == "refused", "a token of other route arguments"
+    assert (await refused.mount(token=token, sent=1))["reason"] == "refused", (
+        "a token of other route arguments"
+    )
     await end(restored, refused)
 
 
@@ -276,7 +278,7 @@ async def test_migrations() -> None:
         mounted = await pipe.mount(token=token, sent=1)
         statuses.append((mounted["status"], mounted.get("reason")))
         await pipe.until(lambda pipe=pipe: pipe.got)  # type: ignore[misc]
-        assert pipe.got == [['[]', '["apple"]'][path]]
+        assert pipe.got == [["[]", '["apple"]'][path]]
         await end(pipe)
     assert statuses == [("restored", None), ("rejected", "stale")]
 
@@ -413,6 +415,37 @@ async def test_the_identity_loader(kind: str) -> None:
     await end(pipe)
 
 
+@in_virtual_time
+async def test_what_was_typed_under_another_identity_does_not_reach_the_mount() -> None:
+    """Params and forms of a page that was rendered for somebody else are dropped; those of the same user's are not."""
+    app = make_app()
+    stash = identified(app)
+    seen: list[tuple[dict[str, Any], list[str]]] = []
+
+    @app.websocket("/form")
+    @stash.view()
+    async def form(view: View[None]) -> None:
+        seen.append((dict(view.params), list(view.forms)))
+        await view.receive()
+
+    client = app.test_client()
+
+    async def page_of(path: str) -> tuple[str, list[tuple[bytes, bytes]]]:
+        response = await client.get(path)
+        match = re.search(r'data-identity="([^"]+)"', await response.get_data(as_text=True))
+        assert match is not None
+        return match[1], cookies(response)
+
+    alice, of_alice = await page_of("/login/alice")
+    bob, of_bob = await page_of("/login/bob")
+    for identity, headers in ((alice, of_alice), (bob, of_bob), (alice, of_bob), (alice, None)):
+        pipe = connect(app, "/form", **({"headers": headers} if headers else {}))
+        await pipe.mount(params={"a": 1}, forms={"f": [["a", "1"]]}, identity=identity)
+        await settle()
+        await end(pipe)
+    assert seen == [({"a": 1}, ["f"]), ({"a": 1}, ["f"]), ({}, []), ({}, [])]
+
+
 # The page.
 
 
@@ -427,7 +460,9 @@ async def test_the_script_tag() -> None:
         return await render_template_string("{{ stash_script(nonce='\"n\"') }}")
 
     client = app.test_client()
-    tags = [await (await client.get(path)).get_data(as_text=True) for path in ("/", "/", "/login/a", "/login/b")]
+    tags = [
+        await (await client.get(path)).get_data(as_text=True) for path in ("/", "/", "/login/a", "/login/b")
+    ]
     hashes = [re.search(r'data-identity="([0-9a-f]{32})"', tag) for tag in tags]
     assert None not in hashes
     found = [match[1] for match in hashes if match]
@@ -570,7 +605,7 @@ async def test_the_lifespan_drains_as_a_last_resort(caplog: pytest.LogCaptureFix
     events.put_nowait({"type": "lifespan.startup"})
     scope: Any = {"type": "lifespan", "asgi": {}}
     with caplog.at_level(logging.INFO, "quart_stash"):
-        lifespan = asyncio.create_task(app(scope, events.get, send))  # type: ignore[arg-type]
+        lifespan = asyncio.create_task(app(scope, events.get, send))
         await settle()
         assert sent == ["lifespan.startup.complete"]
         pipe = connect(app)

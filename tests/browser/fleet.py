@@ -80,9 +80,15 @@ class Fleet:
         log = self._folder / f"server-{len(self.logs) + 1}.log"
         self.logs.append(log)
         return await self._stack.enter_async_context(
-            serving(HYPERCORN, log, listener=self._listener, app=self._app, options=("--graceful-timeout", "12"),
-                    **self.environment)
-        )  # fmt: skip
+            serving(
+                HYPERCORN,
+                log,
+                listener=self._listener,
+                app=self._app,
+                options=("--graceful-timeout", "12"),
+                environment=self.environment,
+            )
+        )
 
     @property
     def log(self) -> str:

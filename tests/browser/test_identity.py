@@ -42,7 +42,6 @@ async def test_another_user_in_the_same_tab(session: str, tmp_path: Path) -> Non
         assert await page.input_value("#note") == ""
 
 
-
 async def test_another_user_in_another_tab(tmp_path: Path) -> None:
     """B logs in elsewhere while A's page is open: when that page reconnects, B's view gets nothing that A typed."""
     async with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -280,19 +281,15 @@ async def test_a_foreign_origin_is_refused() -> None:
 async def swallow(view: View[None]) -> None:
     """Ignore every cancellation."""
     while True:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await view.receive()
-        except asyncio.CancelledError:
-            pass
 
 
 async def swallow_everything(view: View[None]) -> None:
     """Ignore every cancellation, and worse."""
     for _ in range(3):
-        try:
+        with contextlib.suppress(BaseException):
             await asyncio.sleep(10_000)
-        except BaseException:  # noqa: BLE001
-            pass
 
 
 async def await_in_finally(view: View[None]) -> None:
@@ -305,7 +302,9 @@ async def await_in_finally(view: View[None]) -> None:
 
 @pytest.mark.parametrize("handler", [swallow, swallow_everything, await_in_finally])
 @in_virtual_time
-async def test_a_handler_that_swallows_its_cancellation(handler: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_handler_that_swallows_its_cancellation(
+    handler: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """A handler that goes on after its cancellation is ended when all the time is up, and the drain ends."""
     process = Process(handler, shutdown_timeout=10)
     pipe = await process.mount()

@@ -16,7 +16,13 @@ from typing import Any
 import pytest
 
 from quart_stash.live import shutdown
-from quart_stash.live.shutdown import HypercornContext, ShutdownTrigger, SignalChain, server_limit, server_name
+from quart_stash.live.shutdown import (
+    HypercornContext,
+    ShutdownTrigger,
+    SignalChain,
+    server_limit,
+    server_name,
+)
 
 from .pipe import in_virtual_time, settle
 

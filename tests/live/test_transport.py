@@ -15,7 +15,9 @@ Pair = tuple[socket.socket, socket.socket]
 
 def pair(family: socket.AddressFamily = socket.AF_INET) -> Pair:
     """Return the server's and the client's end of a loopback TCP connection."""
-    with socket.create_server(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0), family=family) as listener:
+    with socket.create_server(
+        ("::1" if family == socket.AF_INET6 else "127.0.0.1", 0), family=family
+    ) as listener:
         client = socket.create_connection(listener.getsockname()[:2])
         server, _ = listener.accept()
     return server, client
