@@ -86,8 +86,8 @@ async def mount_view(
     """Accept a WebSocket and mount a view on it; the body of the `async with` is the handler.
 
     When the connection ends or the view is handed back, the body is cancelled where it waits, and the `async
-    with` is left. Where nothing comes to be mounted (the client leaves before, or its token can't be judged here) the body
-    is not entered: an exception ends the endpoint, which `StashMiddleware` takes out again.
+    with` is left. Where nothing comes to be mounted (the client leaves before, or its token can't be judged
+    here) the body is not entered: an exception ends the endpoint, and `StashMiddleware` takes it out again.
 
     Args:
         scope: the ASGI scope, as it came through `StashMiddleware`.
