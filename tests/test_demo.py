@@ -74,6 +74,26 @@ def test_ends_cleanly(signum: signal.Signals) -> None:
         socket.create_connection(("127.0.0.1", urlsplit(address).port or 0), timeout=5)
 
 
+def test_ends_cleanly_while_it_starts() -> None:
+    """Ctrl-C while the first server is starting ends it with status 0."""
+    with start() as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline()  # the server is on its way
+        demo.send_signal(signal.SIGINT)
+        rest = demo.communicate(timeout=60)[0]
+    assert demo.returncode == 0, rest
+
+
+def test_fails_at_once_when_the_server_can_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that refuses its configuration ends the demo with status 1 and the reason."""
+    monkeypatch.setenv("QUART_SECRET_KEY", "short")
+    with start() as demo:
+        output = demo.communicate(timeout=60)[0]
+    assert demo.returncode == 1
+    assert "the secret key is shorter than 16 characters" in output
+    assert "server 1 has exited" in output
+
+
 def test_only_its_own_pages_may_command() -> None:
     """A command is refused from another site, without an Origin, and under a name that was made to point here."""
     with start() as demo:

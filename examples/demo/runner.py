@@ -24,9 +24,10 @@ PORT = 8000
 
 
 def say(line: str) -> None:
-    """Write one line for whoever started the demo."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """Write one line for whoever started the demo, if they still read."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 class Demo:
@@ -47,6 +48,7 @@ class Demo:
         )
         self._listener = listener
         self._folder = folder
+        self._started = False
         self._auto: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -64,13 +66,15 @@ class Demo:
             "QUART_DEPLOYMENTS": str(self._folder / "deployments"),
         }
         self.servers = Servers(self._listener, self._folder, environment, tell=self.control.tell, log=say)
+        self._started = True
         await self.servers.deploy()
 
     async def stop(self) -> None:
         """Let the servers leave, and close everything."""
         if self._auto is not None:
             self._auto.cancel()
-        await self.servers.stop()
+        if self._started:
+            await self.servers.stop()
         self.control.stop()
 
     # What the panel asks for.
@@ -131,8 +135,8 @@ async def running() -> AsyncIterator[Demo]:
     """Run the demo. Whatever ends it, no process is left behind."""
     with listen() as listener, TemporaryDirectory(prefix="demo-") as folder:
         demo = Demo(listener, Path(folder))
-        await demo.start()
         try:
+            await demo.start()
             yield demo
         finally:
             await demo.stop()
@@ -141,21 +145,25 @@ async def running() -> AsyncIterator[Demo]:
 async def serve() -> None:
     """Run the demo until Ctrl-C or SIGTERM. A second Ctrl-C does not wait for the servers to leave."""
     ended = asyncio.Event()
+    starting = asyncio.current_task()
     current: Demo | None = None
 
     def end() -> None:
-        if ended.is_set() and current is not None:
+        if current is None and not ended.is_set() and starting is not None:
+            starting.cancel()
+        elif current is not None and ended.is_set():
             current.servers.abort()
         ended.set()
 
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(signum, end)
-    async with running() as demo:
-        current = demo
-        say(_WELCOME.format(demo.address))
-        await ended.wait()
-        say("[demo] ending")
+    with contextlib.suppress(asyncio.CancelledError):
+        async with running() as demo:
+            current = demo
+            say(_WELCOME.format(demo.address))
+            await ended.wait()
+            say("[demo] ending")
 
 
 _WELCOME = """

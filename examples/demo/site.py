@@ -69,12 +69,17 @@ class Mounts:
         async def answer(event: Any) -> None:
             await answers.put(event)
 
-        async with asyncio.TaskGroup() as tasks:
-            for app, question in zip(self._mounts.values(), questions, strict=True):
-                tasks.create_task(app(scope, question.get, answer))
+        apps = [
+            app(scope, question.get, answer)
+            for app, question in zip(self._mounts.values(), questions, strict=True)
+        ]
+        tasks = [asyncio.create_task(app) for app in apps]
+        try:
             await send(await self._ask(await receive(), questions, answers))
-            ended = await self._ask(await receive(), questions, answers)
-        await send(ended)
+            await send(await self._ask(await receive(), questions, answers))
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _ask(self, event: Any, questions: list[asyncio.Queue[Any]], answers: asyncio.Queue[Any]) -> Any:
         """Pass an event to all. Returns what one of them answers: that something failed, if any says so."""

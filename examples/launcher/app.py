@@ -88,7 +88,7 @@ async def restore_or_create(view: View[Launch]) -> Secrets:
     secrets: Secrets | None = await view.restore("launcher")
     if secrets is None:
         if view.state.step > 0:
-            raise Failed("The browser no longer keeps the secrets: their time is up.")
+            raise Failed("The time of the secrets is up: the browser has dropped them.")
         secrets = new_secrets()
         await view.keep("launcher", secrets, max_age=KEEP_SECONDS)
     return secrets
