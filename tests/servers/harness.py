@@ -79,6 +79,20 @@ SETUPS = (
 """Every way of docs/protocol.md's promise that a server's views survive it."""
 
 
+class NotStarted(RuntimeError):
+    """A server process left before it served.
+
+    Attributes:
+        status: its exit status.
+        log: what it wrote.
+    """
+
+    def __init__(self, name: str, status: int, log: str) -> None:
+        super().__init__(f"{name} did not start ({status}):\n{log}")
+        self.status = status
+        self.log = log
+
+
 class Server:
     """A server process with all its workers.
 
@@ -145,9 +159,9 @@ class Server:
         """Wait until `text` stands in the log `count` times."""
         await eventually(lambda: self.log.count(text) >= count, f"{text!r} in the log:\n{self.log}")
 
-    async def get(self, path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
+    async def get(self, path: str, method: str = "GET", cookie: str = "") -> tuple[int, dict[str, str], str]:
         """Make one HTTP request; returns status, headers and body."""
-        return await fetch(self.port, path, method)
+        return await fetch(self.port, path, method, cookie)
 
     async def end(self) -> None:
         """End what is left of its group."""
@@ -227,20 +241,19 @@ async def _ready(server: Server, setup: Setup, app: str) -> None:
     )
 
     if not server.alive:
-        raise RuntimeError(f"{setup.name} did not start:\n{server.log}")
+        raise NotStarted(setup.name, await server.exited(), server.log)
     status, _, _ = await server.get("/" if bare else "/_stash/ready")
     if status != 200:
         raise RuntimeError(f"{setup.name} is not ready but {status}:\n{server.log}")
 
 
-async def fetch(port: int, path: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
+async def fetch(port: int, path: str, method: str, cookie: str) -> tuple[int, dict[str, str], str]:
     """Make one HTTP request on a connection of its own."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: close", f"Cookie: {cookie}"]
     async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            writer.write(
-                f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
-            )
+            writer.write("\r\n".join([*lines, "", ""]).encode())
             head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
         finally:
             writer.close()

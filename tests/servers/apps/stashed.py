@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from quart import Quart, request, websocket
+from quart import Quart, session, websocket
 
 from quart_stash import ClientSettable, QuartStash, View
 
@@ -40,10 +40,17 @@ async def drain() -> str:
     return "drained"
 
 
-@app.post("/page")
-async def page() -> str:
+@app.get("/page/<int:order>")
+async def page(order: int) -> str:
     """Sign page params."""
-    return await stash.sign_page(**await request.get_json())
+    return await stash.sign_page(order=order)
+
+
+@app.post("/login/<user>")
+async def login(user: str) -> str:
+    """Begin a session as this user."""
+    session["user_id"] = user
+    return "in"
 
 
 @app.websocket("/items/<int:n>")
