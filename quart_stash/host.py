@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from .assets import Assets
 from .config import StashConfig
 from .core import frames
-from .core.connection import Outcome
+from .core.events import Outcome
 from .core.keys import Keyring
 from .core.merge import merge
 from .core.pages import PageSigner, digest

@@ -10,7 +10,7 @@ import msgspec
 from werkzeug.datastructures import MultiDict
 
 from .core import frames
-from .core.connection import Message as Incoming
+from .core.events import Message as Incoming
 from .errors import ConfigurationError
 from .live.session import Session
 
@@ -188,18 +188,18 @@ class View(Generic[S]):
         _check_secret(key, area)
         if max_age < 1:
             raise ConfigurationError("max_age is a number of seconds, 1 or more")
-        await self._session.keep(key, msgspec.msgpack.encode(value), max_age=max_age, area=area)
+        await self._session.secrets.keep(key, msgspec.msgpack.encode(value), max_age=max_age, area=area)
 
     async def restore(self, key: str, *, area: Area = "tab") -> Any:
         """Return what `keep` was given under `key`, or `None` if the browser has nothing acceptable there."""
         _check_secret(key, area)
-        kept = await self._session.restore(key, area=area)
+        kept = await self._session.secrets.restore(key, area=area)
         return None if kept is None else msgspec.msgpack.decode(kept)
 
     async def forget(self, key: str, *, area: Area = "tab") -> None:
         """Let the browser drop what it keeps under `key`. Returns once it has confirmed."""
         _check_secret(key, area)
-        await self._session.forget(key, area=area)
+        await self._session.secrets.forget(key, area=area)
 
     async def clear_form(self, name: str) -> None:
         """A stashed form has been dealt with: the browser drops what it keeps of it."""

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 
-from ..core.connection import Outcome
 from ..core.drain import plan_drain
+from ..core.events import Outcome
 from .registry import Registry
 from .socket import CLOSE_GRACE, Socket
 from .transport import cut

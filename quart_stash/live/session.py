@@ -11,21 +11,21 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import msgspec
-
 from ..config import StashConfig
-from ..core import connection as machine
-from ..core import frames
-from ..core.merge import Merged, Snapshot, seal_snapshot
+from ..core import events, frames
+from ..core.connection import Connection, State
+from ..core.merge import Merged
 from ..core.state import StateType
 from ..core.tokens import Context, Sealer
-from ..errors import ProtocolError, StateTooLarge, TokenError, TokenExpired
+from ..errors import ProtocolError
+from .secrets import Questions, Secrets
 from .socket import Socket
+from .sync import Sync
+from .timers import Timers
 
 __all__ = ["Binding", "Session"]
 
@@ -33,7 +33,6 @@ logger: logging.Logger = logging.getLogger("quart_stash")
 
 # Of the largest messages, while the socket is not paused because the handler awaits the browser.
 _INBOX_BYTES = 4
-_NO_STATE: StateType[Any] = StateType(None)
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ class Session:
         state: the view's state; the handler changes or replaces it.
         view_id: stable for the life of the view.
         task: the handler's task, once it runs.
+        secrets: what the browser keeps for the view, once it is mounted.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Session:
         config: StashConfig,
         sealer: Sealer,
         now: Callable[[], float],
-        on_outcome: Callable[[Session, machine.Outcome], None],
+        on_outcome: Callable[[Session, events.Outcome], None],
     ) -> None:
         self.socket = socket
-        self.machine: machine.Connection = machine.Connection()
+        self.machine: Connection = Connection()
         self.plain: bool = frames.SUBPROTOCOL not in (socket.scope.get("subprotocols") or [])
         self.state: Any = None
         self.task: asyncio.Task[Any] | None = None
@@ -86,23 +86,19 @@ class Session:
         self._on_outcome = on_outcome
         self._loop = asyncio.get_running_loop()
         self._mount: asyncio.Future[frames.Mount] = self._loop.create_future()
-        self._state_type = _NO_STATE
-        self._binding = Binding(())
+        self._sync: Sync
+        self.secrets: Secrets
         self.view_id: str = ""
-        self._snapshot = b""
-        self._sealed: tuple[int, bytes] | None = None
-        self._next_sync = 0.0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._syncing: asyncio.Task[None] | None = None
+        self._questions = Questions()
+        self._timers = Timers()
+        self._expiry: asyncio.Task[None] | None = None
         self._receiving = False
         self._wake: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._inbox_bytes = 0
-        self._answers: dict[tuple[bool, str], deque[asyncio.Future[str | None]]] = {}
-        self._waiting = 0
         if self.plain:  # its messages may be here before the handler is
             self.machine.handle(frames.Mount(sent=0))
-            self.machine.handle(machine.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
+            self.machine.handle(events.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
 
     # The socket's side.
 
@@ -110,18 +106,20 @@ class Session:
         """Take one frame of the client. Nothing that it holds raises."""
         await self._apply(self._parse(data))
         while (
-            len(self.machine.inbox) >= self._config.max_queue and not self._waiting and not self.socket.closed
+            len(self.machine.inbox) >= self._config.max_queue
+            and not self._questions
+            and not self.socket.closed
         ):
             self._room = self._loop.create_future()
             await self._room
-        if self._waiting and self._inbox_bytes > _INBOX_BYTES * self._config.max_message_size:
+        if self._questions and self._inbox_bytes > _INBOX_BYTES * self._config.max_message_size:
             await self._apply(
-                machine.Violation("too many messages while the handler awaits the browser", 1013)
+                events.Violation("too many messages while the handler awaits the browser", 1013)
             )
 
     def gone(self) -> None:
         """The connection is over."""
-        self.machine.handle(machine.Gone())
+        self.machine.handle(events.Gone())
         self._ended()
 
     @property
@@ -129,36 +127,36 @@ class Session:
         """Whether a view is mounted that can be handed back."""
         state = self.machine.state
         return not self.plain and state not in (
-            machine.State.OPENED,
-            machine.State.DECIDING,
-            machine.State.ENDED,
+            State.OPENED,
+            State.DECIDING,
+            State.ENDED,
         )
 
     async def drain(self, drain: str, deadline: int, delay: int) -> None:
         """The server leaves: begin the handshake. A plain client is closed at the end, as others are."""
         if not self.plain:
-            await self._apply(machine.StartDrain(drain, deadline, delay))
+            await self._apply(events.StartDrain(drain, deadline, delay))
 
     async def expire(self) -> None:
         """The time for the drain is up."""
-        await self._apply(machine.Deadline())
+        await self._apply(events.Deadline())
 
-    def _parse(self, data: str | bytes) -> machine.Event:
+    def _parse(self, data: str | bytes) -> events.Event:
         config = self._config
-        opened = self.machine.state is machine.State.OPENED
+        opened = self.machine.state is State.OPENED
         limit = config.max_mount_size if opened and not self.plain else config.max_message_size
         marked = not opened and not self.plain  # by one byte, which is not the message's
         if _larger(data, limit + marked):
-            return machine.Violation(f"a frame of more than {limit} bytes", 1009)
+            return events.Violation(f"a frame of more than {limit} bytes", 1009)
         if self.plain:
-            return machine.Received(data)
+            return events.Received(data)
         message = frames.payload(data)
         if message is not None:
-            return machine.Received(message)
+            return events.Received(message)
         try:
             return frames.parse_control(data)
         except ProtocolError as error:
-            return machine.Violation(str(error), error.close_code)
+            return events.Violation(str(error), error.close_code)
 
     # Mounting.
 
@@ -166,16 +164,16 @@ class Session:
         """Wait for the client's `mount`; a plain client has said all with its handshake."""
         if self.plain:
             return frames.Mount(sent=0)
-        if not self._over:
+        if not self.machine.over:
             timeout = self._config.effective_mount_timeout
-            self._timer("mount", timeout, lambda: self._spawn(machine.MountTimeout()))
+            self._timers.start("mount", timeout, self._no_mount)
         mount = await self._mount
-        self._cancel_timer("mount")
+        self._timers.cancel("mount")
         return mount
 
     async def defer(self, code: int, reason: str = "") -> None:
         """Close without mounting; the client keeps everything."""
-        await self._apply(machine.Defer(code, reason))
+        await self._apply(events.Defer(code, reason))
 
     async def start(
         self, merged: Merged[Any], state_type: StateType[Any], binding: Binding, *, fork: bool, build: str
@@ -186,27 +184,41 @@ class Session:
             StateTooLarge: the state does not fit into a token.
         """
         self.state = merged.state
-        self._state_type, self._binding, self.view_id = state_type, binding, merged.view_id
-        self._snapshot = self._encode()
+        self.view_id = merged.view_id
+        self._sync = Sync(
+            self.machine,
+            self._apply,
+            config=self._config,
+            sealer=self._sealer,
+            now=self._now,
+            timers=self._timers,
+            state_type=state_type,
+            context=binding.view(),
+            view_id=merged.view_id,
+        )
+        self.secrets = Secrets(
+            self._sealer, binding.kept, ask=self._ask_browser, renew=self._renew, now=self._now
+        )
         if self.plain:
             return
+        self._sync.encode(self.state)
         issued_at = merged.issued_at
         aged = issued_at is None or self._now() - issued_at > self._config.token_max_age / 2
         token = None
         if merged.status != "restored" or fork or aged:
-            token = self._seal(merged.received, self._snapshot)
+            token = self._sync.seal(merged.received)
         limits = frames.Limits(self._config.max_message_size, self._config.max_mount_size)
         mounted = frames.Mounted(
             merged.status, merged.received, build, limits, merged.reason, token, dict(merged.invalid)
         )
-        await self._apply(machine.Decided(mounted))
-        if self._over:  # lost, or drained, in the meantime: the handler is not to begin
+        await self._apply(events.Decided(mounted))
+        if self.machine.over:  # lost, or drained, in the meantime: the handler is not to begin
             await self.wait_for_end()
-        self._timer("reseal", self._config.token_max_age / 2, self._reseal)
+        self._sync.keep_young()
 
     # The handler's side.
 
-    async def receive(self) -> machine.Message:
+    async def receive(self) -> events.Message:
         """Commit, and wait for the next message. Of a view that was handed back, it waits to be cancelled."""
         if self._receiving:
             raise RuntimeError("two tasks receive from one view at the same time")
@@ -216,10 +228,10 @@ class Session:
         finally:
             self._receiving = False
 
-    async def _receive(self) -> machine.Message:
-        if self._over:
+    async def _receive(self) -> events.Message:
+        if self.machine.over:
             await self.wait_for_end()
-        await self._commit(machine.Ask())
+        await self._commit(events.Ask())
         while (message := self.machine.take()) is None:
             self._wake = self._loop.create_future()
             try:
@@ -236,12 +248,12 @@ class Session:
         await self._hold()
         await self.socket.send_frame(data if self.plain else frames.mark(data))
         if not self.machine.in_hand:
-            await self._commit(machine.Push())
+            await self._commit(events.Push())
 
     async def commit(self) -> None:
         """Commit in mid-handler: the message in hand counts as received."""
         await self._hold()
-        await self._commit(machine.Push(mid=True))
+        await self._commit(events.Push(mid=True))
 
     async def say(self, frame: frames.Clear | frames.Url | frames.Reload) -> None:
         """Tell the client something that needs no answer."""
@@ -249,53 +261,24 @@ class Session:
         if not self.plain:
             await self.socket.send_frame(frames.encode(frame))
 
-    async def keep(self, key: str, payload: bytes, *, max_age: int, area: Any) -> None:
-        """Seal `payload` and return once the browser has confirmed that it keeps it."""
-        sealed = msgspec.msgpack.encode((max_age, payload))
-        token = self._sealer.seal(sealed, self._binding.kept(key, area), version=0, now=self._now())
-        await self._ask_browser(frames.Keep(key, token, area, max_age), restored=False)
-
-    async def forget(self, key: str, *, area: Any) -> None:
-        """Return once the browser has confirmed that it keeps nothing under `key`."""
-        await self._ask_browser(frames.Forget(key, area), restored=False)
-
-    async def restore(self, key: str, *, area: Any) -> bytes | None:
-        """Return what the browser keeps under `key`, opened.
-
-        What is not acceptable (too old, forged, of a key that is gone) is not there: `None`.
-        """
-        token = await self._ask_browser(frames.Restore(key, area), restored=True)
-        if token is None:
-            return None
-        now = self._now()
-        try:
-            opened = self._sealer.open(token, self._binding.kept(key, area), max_age=None, now=now)
-            max_age, payload = msgspec.msgpack.decode(opened.payload, type=tuple[int, bytes])
-            if (age := now - opened.header.issued_at) > max_age:
-                raise TokenExpired(age)
-        except TokenError as error:
-            logger.info("a kept secret was not accepted: %s", error)
-            return None
-        return payload
-
     async def finish(self) -> None:
         """The handler returned."""
-        await self._apply(machine.Return())
+        await self._apply(events.Return())
 
     async def fail(self) -> None:
         """The handler raised: its message counts as received, and the state is that of the last commit."""
-        if self.machine.state in (machine.State.OPENED, machine.State.DECIDING):
-            await self._apply(machine.Violation("the handler failed", 1011))
+        if self.machine.state in (State.OPENED, State.DECIDING):
+            await self._apply(events.Violation("the handler failed", 1011))
             return
         number = self.machine.received + self.machine.in_hand
-        await self._apply(machine.Raise(None if self.plain else self._seal(number, self._snapshot)))
+        await self._apply(events.Raise(None if self.plain else self._sync.seal(number)))
 
     async def close(self, code: int, reason: str) -> None:
         """The handler closes the connection; with 1000 the view is finished."""
         if code == 1000:
-            await self._apply(machine.Return())
+            await self._apply(events.Return())
         else:
-            await self._apply(machine.Violation(reason, code))
+            await self._apply(events.Violation(reason, code))
 
     async def wait_for_end(self) -> NoReturn:
         """Wait to be cancelled: nothing that the handler does counts any more."""
@@ -318,44 +301,42 @@ class Session:
 
     # Inside.
 
-    @property
-    def _over(self) -> bool:
-        return self.machine.state in (machine.State.HANDED, machine.State.ENDED)
-
     async def _hold(self) -> None:
         """After the final token nothing counts any more: wait to be cancelled, as `receive` does.
 
         After the end the cancellation is on its way or has been: let it in, and let a `finally` get through.
         """
-        if self.machine.state is machine.State.HANDED:
+        if self.machine.state is State.HANDED:
             await self.wait_for_end()
-        if self.machine.state is machine.State.ENDED:
+        if self.machine.state is State.ENDED:
             await asyncio.sleep(0)
 
-    async def _commit(self, event: machine.Ask | machine.Push) -> None:
+    async def _commit(self, event: events.Ask | events.Push) -> None:
         """Encode first: a state that can't be encoded must not count its message."""
-        if self._over:
+        if self.machine.over:
             return
-        self._snapshot = self._encode()
+        if not self.plain:
+            self._sync.encode(self.state)
         await self._apply(event)
 
-    async def _apply(self, event: machine.Event) -> None:
+    async def _apply(self, event: events.Event) -> None:
         for effect in self.machine.handle(event):
             await self._perform(effect)
 
-    async def _perform(self, effect: machine.Effect) -> None:
-        if isinstance(effect, machine.Message):
+    async def _perform(self, effect: events.Effect) -> None:
+        if isinstance(effect, events.Message):
             self._inbox_bytes += len(effect.data)
             if self._wake is not None and not self._wake.done():
                 self._wake.set_result(None)
-        elif isinstance(effect, machine.Due):
-            await self._sync(final=effect.final)
-        elif isinstance(effect, machine.Decide):
+        elif isinstance(effect, events.Due):
+            if not self.plain:
+                await self._sync.due(final=effect.final)
+        elif isinstance(effect, events.Decide):
             if not self._mount.done():
                 self._mount.set_result(effect.mount)
-        elif isinstance(effect, machine.Answered):
-            self._answer(effect)
-        elif isinstance(effect, machine.Close):
+        elif isinstance(effect, events.Answered):
+            self._questions.answered(effect)
+        elif isinstance(effect, events.Close):
             if effect.code in (1002, 1009, 1013, 4408):
                 logger.info("a client was closed with %d: %s", effect.code, effect.reason)
             self._ended()
@@ -363,87 +344,22 @@ class Session:
         elif not self.plain:
             await self.socket.send_frame(frames.encode(effect))
 
-    def _spawn(self, event: machine.Event) -> None:
-        """Apply an event from a timer. The task is kept, so that it is not collected in mid-flight."""
-        self._syncing = self._loop.create_task(self._apply(event))
+    def _no_mount(self) -> None:
+        self._expiry = self._loop.create_task(self._apply(events.MountTimeout()))
 
-    async def _sync(self, *, final: bool) -> None:
-        """Send a token for the newest commit: now if it is due, else when the sync interval has passed."""
-        if self.plain or (not final and self._sealed == (self.machine.received, self._snapshot)):
-            return
-        if final or self._loop.time() >= self._next_sync:
-            await self._send_token(final=final)
-        elif "sync" not in self._timers:
-            self._timer("sync", self._next_sync - self._loop.time(), self._sync_later)
+    async def _renew(self) -> None:
+        if not self.plain:
+            await self._sync.renew()
 
-    def _sync_later(self) -> None:
-        if self._syncing is None or self._syncing.done():
-            self._syncing = self._loop.create_task(self._send_token())
-        else:  # the peer reads slowly: what has changed meanwhile follows what is on its way
-            self._syncing.add_done_callback(lambda _: self._sync_later())
-
-    def _reseal(self) -> None:
-        """Keep the client's token young, also where nothing changes."""
-        self._sealed = None
-        self._sync_later()
-        self._timer("reseal", self._config.token_max_age / 2, self._reseal)
-
-    async def _send_token(self, *, final: bool = False) -> None:
-        self._cancel_timer("sync")
-        if self._over or (not final and self._sealed == (self.machine.received, self._snapshot)):
-            return
-        token = self._seal(self.machine.received, self._snapshot)
-        try:
-            await self._apply(machine.Seal(token))
-        except asyncio.CancelledError:
-            self._sealed = None  # the handler gave up waiting, and the token may not have left
-            raise
-
-    def _seal(self, received: int, snapshot: bytes) -> str:
-        self._next_sync = self._loop.time() + self._config.sync_interval
-        self._sealed = (received, snapshot)
-        return seal_snapshot(
-            self._sealer,
-            self._binding.view(),
-            Snapshot(self.view_id, received, msgspec.Raw(snapshot)),
-            version=self._state_type.version,
-            now=self._now(),
-        )
-
-    def _encode(self) -> bytes:
-        snapshot = self._state_type.encode(self.state)
-        if len(snapshot) > self._config.max_state_size and not self.plain:
-            raise StateTooLarge(len(snapshot), self._config.max_state_size)
-        return snapshot
-
-    async def _ask_browser(
-        self, frame: frames.Keep | frames.Forget | frames.Restore, *, restored: bool
-    ) -> str | None:
-        """Send `frame` and wait for the answer. The socket is not paused meanwhile: it brings the answer."""
+    async def _ask_browser(self, question: frames.Keep | frames.Forget | frames.Restore) -> str | None:
+        """Ask, and wait for the answer. The socket is not paused meanwhile: the answer comes through it."""
         await self._hold()
         if self.plain:
             return None
-        if self._over:
+        if self.machine.over:
             await self.wait_for_end()
-        answer: asyncio.Future[str | None] = self._loop.create_future()
-        self._answers.setdefault((restored, frame.key), deque()).append(answer)
-        self._waiting += 1
         self._make_room()
-        try:
-            await self.socket.send_frame(frames.encode(frame))
-            return await answer
-        finally:
-            self._waiting -= 1
-
-    def _answer(self, effect: machine.Answered) -> None:
-        waiting = self._answers.get((effect.restored, effect.key))
-        if not waiting:
-            return  # nobody asked: a client of its own mind, which harms nobody
-        answer = waiting.popleft()
-        if not waiting:
-            del self._answers[effect.restored, effect.key]
-        if not answer.done():
-            answer.set_result(effect.token)
+        return await self._questions.ask(question, self.socket.send_frame)
 
     def _make_room(self) -> None:
         if self._room is not None and not self._room.done():
@@ -451,23 +367,11 @@ class Session:
         self._room = None
 
     def _ended(self) -> None:
-        for name in list(self._timers):
-            self._cancel_timer(name)
+        self._timers.cancel_all()
         self._make_room()
         outcome, self.machine.outcome = self.machine.outcome, None
         if outcome is not None:
             self._on_outcome(self, outcome)
-
-    def _timer(self, name: str, delay: float, action: Callable[[], object]) -> None:
-        def fire() -> None:
-            del self._timers[name]
-            action()
-
-        self._timers[name] = self._loop.call_later(delay, fire)
-
-    def _cancel_timer(self, name: str) -> None:
-        if (timer := self._timers.pop(name, None)) is not None:
-            timer.cancel()
 
 
 def _larger(data: str | bytes, limit: int) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quart_stash.core import connection as c
+from quart_stash.core import events as e
 from quart_stash.core import frames
 
 CONVERSATIONS = json.loads((Path(__file__).parent.parent / "vectors/machine.json").read_text())
@@ -25,15 +26,15 @@ class Half:
         self.out: deque[Any] = deque()
         self.machine = c.Connection()
 
-    def feed(self, event: c.Event) -> None:
+    def feed(self, event: e.Event) -> None:
         for effect in self.machine.handle(event):
-            if isinstance(effect, c.Message):
+            if isinstance(effect, e.Message):
                 self.out.append(
                     {"app": {"message": effect.data, "number": effect.number, "replayed": effect.replayed}}
                 )
-            elif isinstance(effect, c.Close):
+            elif isinstance(effect, e.Close):
                 self.out.append({"close": effect.code})
-            elif not isinstance(effect, c.Decide | c.Due | c.Answered):
+            elif not isinstance(effect, e.Decide | e.Due | e.Answered):
                 self.out.append({"down": json.loads(frames.encode(effect))})
 
     def up(self, frame: dict[str, Any]) -> None:
@@ -41,7 +42,7 @@ class Half:
             self.machine = c.Connection()
         if "message" in frame:
             waiting = self.machine._asking
-            self.feed(c.Received(frame["message"]))
+            self.feed(e.Received(frame["message"]))
             if waiting:
                 self.machine.take()
         else:
@@ -50,22 +51,22 @@ class Half:
     def server(self, do: str, **args: Any) -> None:
         match do:
             case "decide":
-                self.feed(c.Decided(frames.Mounted(build="b1", limits=LIMITS, **args)))
+                self.feed(e.Decided(frames.Mounted(build="b1", limits=LIMITS, **args)))
             case "ask":
-                self.feed(c.Ask())
+                self.feed(e.Ask())
                 self.machine.take()
             case "push":
                 self.out.append({"down": {"message": args["data"]}})
-                self.feed(c.Push())
+                self.feed(e.Push())
             case _:
                 event = {
-                    "defer": c.Defer,
-                    "seal": c.Seal,
-                    "drain": c.StartDrain,
-                    "return": c.Return,
-                    "raise": c.Raise,
-                    "deadline": c.Deadline,
-                    "gone": c.Gone,
+                    "defer": e.Defer,
+                    "seal": e.Seal,
+                    "drain": e.StartDrain,
+                    "return": e.Return,
+                    "raise": e.Raise,
+                    "deadline": e.Deadline,
+                    "gone": e.Gone,
                 }[do]
                 self.feed(event(**args))
 
@@ -95,11 +96,11 @@ peer_events = st.one_of(
     st.just(frames.Stored("k")),
     st.just(frames.Kept("k", "t")),
     st.just(frames.Ping()),
-    st.just(c.Received("x")),
-    st.just(c.Violation("x")),
-    st.just(c.Gone()),
+    st.just(e.Received("x")),
+    st.just(e.Violation("x")),
+    st.just(e.Gone()),
 )
-any_time = st.sampled_from([c.StartDrain("d", 1, 1), c.Deadline()])
+any_time = st.sampled_from([e.StartDrain("d", 1, 1), e.Deadline()])
 
 
 @given(st.lists(st.tuples(st.booleans(), peer_events, any_time, st.integers(0, 6))))
@@ -110,15 +111,15 @@ def test_never_raises(steps: list[Any]) -> None:
         if not local:
             machine.handle(peer)
         elif machine.state is c.State.DECIDING:
-            machine.handle(c.Decided(frames.Mounted("fresh", 0, "b", LIMITS)))
+            machine.handle(e.Decided(frames.Mounted("fresh", 0, "b", LIMITS)))
         elif machine.state is c.State.OPENED:
-            machine.handle([c.MountTimeout(), anytime][pick % 2])
+            machine.handle([e.MountTimeout(), anytime][pick % 2])
         elif pick == 0:
-            machine.handle(c.Ask())
+            machine.handle(e.Ask())
             machine.take()
         else:
             machine.handle(
-                [anytime, c.Push(), c.Push(mid=True), c.Seal("t"), c.Return(), c.Raise(None)][pick - 1]
+                [anytime, e.Push(), e.Push(mid=True), e.Seal("t"), e.Return(), e.Raise(None)][pick - 1]
             )
         assert machine.received <= machine._arrived
 
@@ -127,7 +128,7 @@ def test_table_is_complete() -> None:
     """Every state but the last has a row for everything that a peer can do."""
     peer = {
         frames.Mount, frames.Flushed, frames.Synced, frames.Void, frames.Stored, frames.Kept, frames.Ping,
-        c.Received, c.Violation, c.Gone,
+        e.Received, e.Violation, e.Gone,
     }  # fmt: skip
     for state, rows in c.TABLE.items():
         if state is not c.State.ENDED:
@@ -137,16 +138,16 @@ def test_table_is_complete() -> None:
 def test_our_own_mistake_is_loud() -> None:
     """An event of this side that a state has no row for raises, since that is our bug."""
     with pytest.raises(LookupError):
-        c.Connection().handle(c.Ask())
+        c.Connection().handle(e.Ask())
 
 
 def test_void_takes_a_number() -> None:
     """A void message counts as received without reaching the handler."""
     machine = c.Connection()
     machine.handle(frames.Mount(sent=0))
-    machine.handle(c.Decided(frames.Mounted("fresh", 0, "b", LIMITS)))
-    machine.handle(c.Ask())
+    machine.handle(e.Decided(frames.Mounted("fresh", 0, "b", LIMITS)))
+    machine.handle(e.Ask())
     machine.handle(frames.Void(1))
-    machine.handle(c.Received("b"))
-    assert machine.take() == c.Message("b", 2, False)
+    machine.handle(e.Received("b"))
+    assert machine.take() == e.Message("b", 2, False)
     assert machine.received == 1

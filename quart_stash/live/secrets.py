@@ -1,0 +1,116 @@
+"""Named secrets that only the browser keeps: sealed here, stored there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from ..core import frames
+from ..core.events import Answered
+from ..core.tokens import Context, Sealer
+from ..errors import TokenError, TokenExpired
+
+__all__ = ["Questions", "Secrets"]
+
+logger: logging.Logger = logging.getLogger("quart_stash")
+
+_Question = frames.Keep | frames.Forget | frames.Restore
+
+
+class Questions:
+    """What the browser was asked, and has not answered yet."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[bool, str], deque[asyncio.Future[str | None]]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    async def ask(self, question: _Question, send: Callable[[str], Awaitable[None]]) -> str | None:
+        """Send a question and return the token of its answer, if that has one. Answers come in order."""
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        place = (isinstance(question, frames.Restore), question.key)
+        self._waiting.setdefault(place, deque()).append(answer)
+        self._count += 1
+        try:
+            await send(frames.encode(question))
+            return await answer
+        finally:
+            self._count -= 1
+
+    def answered(self, effect: Answered) -> None:
+        """Take an answer. One that nobody waits for comes from a client of its own mind, and harms nobody."""
+        place = (effect.restored, effect.key)
+        waiting = self._waiting.get(place)
+        if not waiting:
+            return
+        answer = waiting.popleft()
+        if not waiting:
+            del self._waiting[place]
+        if not answer.done():
+            answer.set_result(effect.token)
+
+
+class Secrets:
+    """The secrets of one view.
+
+    Args:
+        sealer: seals and opens them.
+        context: what a secret of this key and area is bound to.
+        ask: asks the browser, and returns its answer.
+        renew: has the view's own token sealed anew.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        sealer: Sealer,
+        context: Callable[[str, str], Context],
+        *,
+        ask: Callable[[_Question], Awaitable[str | None]],
+        renew: Callable[[], Awaitable[None]],
+        now: Callable[[], float],
+    ) -> None:
+        self._sealer = sealer
+        self._context = context
+        self._ask = ask
+        self._renew = renew
+        self._now = now
+
+    async def keep(self, key: str, payload: bytes, *, max_age: int, area: Any) -> None:
+        """Seal `payload` and return once the browser has confirmed that it keeps it."""
+        sealed = msgspec.msgpack.encode((max_age, payload))
+        token = self._sealer.seal(sealed, self._context(key, area), version=0, now=self._now())
+        # The view's token goes first, under the same key: a process that could not open the secret can't
+        # judge that one either, and leaves both to another (4409) instead of taking the secret for lost.
+        await self._renew()
+        await self._ask(frames.Keep(key, token, area, max_age))
+
+    async def forget(self, key: str, *, area: Any) -> None:
+        """Return once the browser has confirmed that it keeps nothing under `key`."""
+        await self._ask(frames.Forget(key, area))
+
+    async def restore(self, key: str, *, area: Any) -> bytes | None:
+        """Return what the browser keeps under `key`, opened.
+
+        What is not acceptable (too old, forged, of a key that is gone) is not there: `None`.
+        """
+        token = await self._ask(frames.Restore(key, area))
+        if token is None:
+            return None
+        now = self._now()
+        try:
+            opened = self._sealer.open(token, self._context(key, area), max_age=None, now=now)
+            max_age, payload = msgspec.msgpack.decode(opened.payload, type=tuple[int, bytes])
+            if (age := now - opened.header.issued_at) > max_age:
+                raise TokenExpired(age)
+        except TokenError as error:
+            logger.info("a kept secret was not accepted: %s", error)
+            return None
+        return payload

@@ -1,0 +1,131 @@
+"""Keeps the client's token up to date: when one is due, and what it seals.
+
+A commit encodes the state, and every token seals such a snapshot, never the state as it happens to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from ..config import StashConfig
+from ..core import events
+from ..core.connection import Connection
+from ..core.merge import Snapshot, seal_snapshot
+from ..core.state import StateType
+from ..core.tokens import Context, Sealer
+from ..errors import StateTooLarge
+from .timers import Timers
+
+__all__ = ["Sync"]
+
+
+class Sync:
+    """The tokens of one view on one connection.
+
+    Args:
+        connection: whose commits are sealed.
+        apply: carries out what the machine says to an event.
+        config: the interval, the greatest age and size.
+        sealer: seals.
+        now: seconds since the epoch.
+        timers: of the connection.
+        state_type: encodes the state.
+        context: what the tokens are bound to.
+        view_id: what they stand for.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        apply: Callable[[events.Event], Awaitable[None]],
+        *,
+        config: StashConfig,
+        sealer: Sealer,
+        now: Callable[[], float],
+        timers: Timers,
+        state_type: StateType[Any],
+        context: Context,
+        view_id: str,
+    ) -> None:
+        self._machine = connection
+        self._apply = apply
+        self._config = config
+        self._sealer = sealer
+        self._now = now
+        self._timers = timers
+        self._state_type = state_type
+        self._context = context
+        self._view_id = view_id
+        self._loop = asyncio.get_running_loop()
+        self._snapshot = b""
+        self._sealed: tuple[int, bytes] | None = None
+        self._next = 0.0
+        self._sending: asyncio.Task[None] | None = None
+
+    def encode(self, state: Any) -> None:
+        """Take a snapshot of the state: this is what tokens seal from now on.
+
+        Raises:
+            StateTooLarge: it does not fit into a token. The last snapshot stays.
+        """
+        snapshot = self._state_type.encode(state)
+        if len(snapshot) > self._config.max_state_size:
+            raise StateTooLarge(len(snapshot), self._config.max_state_size)
+        self._snapshot = snapshot
+
+    def seal(self, received: int) -> str:
+        """Return a token: the last snapshot, as the state after that many messages."""
+        self._next = self._loop.time() + self._config.sync_interval
+        self._sealed = (received, self._snapshot)
+        snapshot = Snapshot(self._view_id, received, msgspec.Raw(self._snapshot))
+        return seal_snapshot(
+            self._sealer, self._context, snapshot, version=self._state_type.version, now=self._now()
+        )
+
+    async def due(self, *, final: bool) -> None:
+        """Send a token for the newest commit: now if its time has come, else when the interval has passed."""
+        if not final and self._sent:
+            return
+        if final or self._loop.time() >= self._next:
+            await self._send(final=final)
+        elif "sync" not in self._timers:
+            self._timers.start("sync", self._next - self._loop.time(), self._send_later)
+
+    async def renew(self) -> None:
+        """Send a token for the newest commit, whether or not something has changed."""
+        self._sealed = None
+        await self._send()
+
+    def keep_young(self) -> None:
+        """Renew the client's token at half its age, again and again, also where nothing changes."""
+        self._timers.start("renew", self._config.token_max_age / 2, self._grow_young)
+
+    @property
+    def _sent(self) -> bool:
+        return self._sealed == (self._machine.received, self._snapshot)
+
+    def _grow_young(self) -> None:
+        self._sealed = None
+        self._send_later()
+        self.keep_young()
+
+    def _send_later(self) -> None:
+        if self._sending is None or self._sending.done():
+            self._sending = self._loop.create_task(self._send())
+        else:  # the peer reads slowly: what has changed meanwhile follows what is on its way
+            self._sending.add_done_callback(lambda _: self._send_later())
+
+    async def _send(self, *, final: bool = False) -> None:
+        self._timers.cancel("sync")
+        if self._machine.over or (not final and self._sent):
+            return
+        token = self.seal(self._machine.received)
+        try:
+            await self._apply(events.Seal(token))
+        except asyncio.CancelledError:
+            self._sealed = None  # the handler gave up waiting, and the token may not have left
+            raise
