@@ -5,11 +5,14 @@ A part stands between `<!-- generated: name -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+from quart_stash import QuartStash, View
 from quart_stash.config import StashConfig
 from quart_stash.core.connection import TABLE
 
@@ -41,7 +44,37 @@ def states() -> str:
     return "\n".join([*lines, "```"])
 
 
-PARTS = {"configuration": configuration, "states": states}
+def members(owner: type) -> str:
+    """Return the table of a class's public methods and properties, each with the first sentence about it."""
+    lines = ["| member | what it is |", "| --- | --- |"]
+    for name, member in vars(owner).items():
+        if name.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property)):
+            continue
+        about = (inspect.getdoc(member) or "").partition("\n\n")[0].replace("\n", " ")
+        shown = name if isinstance(member, property) else _call(name, member)
+        lines.append(f"| `{shown}` | {about} |")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _call(name: str, function: Callable[..., object]) -> str:
+    """Return how a method is called: its arguments with their defaults, without their types."""
+    signature = inspect.signature(function)
+    arguments = [
+        argument.replace(annotation=inspect.Parameter.empty)
+        for argument in signature.parameters.values()
+        if argument.name != "self"
+    ]
+    prefix = "await " if inspect.iscoroutinefunction(function) else ""
+    plain = signature.replace(parameters=arguments, return_annotation=inspect.Signature.empty)
+    return f"{prefix}{name}{plain}".replace("|", "\\|")
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "configuration": configuration,
+    "states": states,
+    "quart_stash_members": lambda: members(QuartStash),
+    "view_members": lambda: members(View),
+}
 
 
 def main() -> None:
@@ -51,8 +84,8 @@ def main() -> None:
     for path in sorted(DOCS.glob("*.md")):
         old = path.read_text()
         new = re.sub(
-            r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=\n<!-- end -->)",
-            lambda found: found[1] + found[2] + PARTS[found[1]](),
+            r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)",
+            lambda found: found[1] + found[2] + PARTS[found[1]]() + "\n",
             old,
             flags=re.DOTALL,
         )
