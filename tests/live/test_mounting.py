@@ -674,6 +674,20 @@ async def test_keep_returns_only_once_the_browser_has_confirmed() -> None:
     assert process.ends == ["cancelled"]
 
 
+@in_virtual_time
+async def test_the_views_token_goes_before_a_secret() -> None:
+    """A view's token is sealed anew before a secret is: a process that lacks the secret's key can't judge the view either."""
+
+    async def handler(view: View[None]) -> None:
+        await view.keep("a", "one", max_age=60)
+
+    old = await Process(handler).mount()
+    token = old.frames("mounted")[0]["token"]
+    pipe = await Process(handler).mount(token=token)
+    await pipe.until(lambda: pipe.frames("keep"))
+    assert [frame["type"] for frame in pipe.frames()] == ["mounted", "token", "keep"]
+
+
 # Numbering.
 
 
