@@ -75,3 +75,46 @@ for (const { name, steps } of load("machine")) {
     assert.deepEqual(player.page, [], "page events left over");
   });
 }
+
+const merge = load("merge");
+
+/** @param {any} vector a client that holds what the vector says */
+function holder({ token, sent }) {
+  const received = token?.received ?? 0;
+  const outbox = Array.from({ length: sent - received }, (_, index) => `message ${received + index + 1}`);
+  return new Machine({ token: token && "T", received, outbox });
+}
+
+// Fewer messages than the token covers: no client of ours can say that.
+for (const vector of merge.cases.filter((/** @type {any} */ { token, sent }) => sent >= (token?.received ?? 0))) {
+  const { name, token, params, sent, fork, expect } = vector;
+  test(`mount: ${name}`, () => {
+    const machine = holder(vector);
+    const held = machine.outbox.snapshot().length;
+    if (fork) machine.handle({ do: "fork" });
+    const [mount] = sentBy(machine.handle({ do: "connect", conn: 1, params }));
+    const forked = fork && token !== null && { fork: true };
+    assert.deepEqual(mount, { type: "mount", sent, params, ...(token && { token: "T" }), ...forked });
+    if (expect.error === "unjudgeable") {
+      machine.handle({ do: "end", conn: 1, code: 4409 });
+      assert.equal(machine.snapshot()?.token, "T");
+      assert.equal(machine.outbox.snapshot().length, held);
+      return;
+    }
+    const { status, received, view, reason } = expect;
+    const effects = machine.receive(1, {
+      type: "mounted", status, received, build: "b1", limits: { message: 1000, mount: 5000 },
+      ...(reason && { reason }), ...(view === "new" && { token: "N" }),
+    });
+    const numbers = Array.from({ length: held }, (_, index) => `message ${(token?.received ?? 0) + index + 1}`);
+    const lost = effects.flatMap((effect) => (effect.do === "page" && effect.event.event === "lost" ? effect.event.messages : []));
+    assert.deepEqual(sentBy(effects).map((frame) => /** @type {any} */ (frame).message), status === "rejected" ? [] : numbers);
+    assert.deepEqual(lost, status === "rejected" ? numbers : []);
+    assert.equal(machine.snapshot()?.token, view === "new" ? "N" : "T");
+  });
+}
+
+/** @param {import("../src/machine.js").Effect[]} effects */
+function sentBy(effects) {
+  return effects.flatMap((effect) => (effect.do === "frame" ? [effect.frame] : []));
+}
