@@ -34,6 +34,9 @@ EPOCH = 1_700_000_000.0
 """The wall clock's time when a virtual clock starts."""
 
 
+_YEAR = 365 * 86400.0
+
+
 class _Selector(selectors.SelectSelector):
     """Sees what is ready, and where nothing is, lets the clock jump instead of waiting."""
 
@@ -45,6 +48,8 @@ class _Selector(selectors.SelectSelector):
             raise RuntimeError("every task waits, and nothing can happen any more")
         if not ready and timeout is not None:
             self.now += max(0.0, timeout)
+        if self.now > _YEAR:
+            raise RuntimeError("a year has passed, and only timers fire")
         return ready
 
 

@@ -264,6 +264,7 @@ async def test_sockets_that_are_no_views() -> None:
     assert slow.sent[0]["status"] == 503
     late = process.open()
     await late.ended()
+    assert len(process.sessions) == 1, "the application does not see it"
     assert late.sent[0]["status"] == 503
     assert dict(late.sent[0]["headers"])[b"retry-after"] == b"1"
 
