@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -126,6 +127,8 @@ class SignalChain:
       down then.
     - The default action of a Hypercorn worker is absorbed while the worker leaves by itself; else it is let
       through.
+    - A worker that ignores SIGINT, since its parent acts on it, takes note all the same: Ctrl-C goes to both,
+      and the second one means now.
     """
 
     name = "a chained SIGTERM handler"
@@ -144,7 +147,8 @@ class SignalChain:
         chain = cls._shared = cls._shared or cls()
         for signum in (signal.SIGTERM, signal.SIGINT):
             current = signal.getsignal(signum)
-            if current is signal.SIG_IGN or current is None or current == chain._handle:
+            ignored = current is signal.SIG_IGN and multiprocessing.parent_process() is None
+            if ignored or current is None or current == chain._handle:
                 continue
             chain._previous[signum] = current
             signal.signal(signum, chain._handle)
@@ -176,7 +180,7 @@ class SignalChain:
             previous = self._previous.get(signum)
             if callable(previous):
                 previous(signum, frame)
-            elif self._listeners:  # their loops are closed, and none of them has left in order
+            elif self._listeners and previous is not signal.SIG_IGN:  # their loops are closed, and none of them has left in order
                 self._default(signum)
             return
         listeners[0].loop.call_soon_threadsafe(self._noticed, signum, listeners)
@@ -196,6 +200,8 @@ class SignalChain:
     ) -> None:
         await asyncio.wait(drains)
         previous = self._previous.get(signum)
+        if previous is signal.SIG_IGN:
+            return
         if callable(previous):
             if not _of_a_loop(previous):
                 previous(signum, None)
