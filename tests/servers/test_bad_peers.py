@@ -175,7 +175,7 @@ async def test_sigterm_twice_is_one_drain(setup: Setup, tmp_path: Path) -> None:
         assert await left(server) == "1 of 1 synced, 0 timed out"
 
 
-@pytest.mark.parametrize("setup", [HYPERCORN, HYPERCORN_0, UVICORN, GUNICORN, RUN], ids=lambda setup: setup.name)
+@every
 async def test_sigint_twice_skips_the_drain(setup: Setup, tmp_path: Path) -> None:
     """Ctrl-C, and again, ends the drain at once."""
     long = {"QUART_STASH_SHUTDOWN_TIMEOUT": "600"}
