@@ -180,7 +180,8 @@ class SignalChain:
             previous = self._previous.get(signum)
             if callable(previous):
                 previous(signum, frame)
-            elif self._listeners and previous is not signal.SIG_IGN:  # their loops are closed, and none of them has left in order
+            elif self._listeners and previous is not signal.SIG_IGN:
+                # Their loops are closed, and none of them has left in order.
                 self._default(signum)
             return
         listeners[0].loop.call_soon_threadsafe(self._noticed, signum, listeners)
