@@ -21,7 +21,7 @@ from ..core.connection import Connection, State
 from ..core.merge import Merged
 from ..core.state import StateType
 from ..core.tokens import Context, Sealer
-from ..errors import ProtocolError
+from ..errors import ProtocolError, TokenStale
 from .secrets import Questions, Secrets
 from .socket import Socket
 from .sync import Sync
@@ -215,6 +215,8 @@ class Session:
         if self.machine.over:  # lost, or drained, in the meantime: the handler is not to begin
             await self.wait_for_end()
         self._sync.keep_young()
+        if merged.reason == TokenStale.reason:  # so is its page, most likely: both begin anew
+            await self.say(frames.Reload(TokenStale.reason))
 
     # The handler's side.
 

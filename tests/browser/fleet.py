@@ -76,6 +76,11 @@ class Fleet:
             self.current.signal_group(signal.SIGKILL)
         self.current = await self._start()
 
+    async def current_log(self, text: str) -> None:
+        """Wait until the newest process has logged this."""
+        if self.current is not None:
+            await self.current.logs(text)
+
     async def _start(self) -> Server:
         log = self._folder / f"server-{len(self.logs) + 1}.log"
         self.logs.append(log)
