@@ -16,7 +16,8 @@ APP = "tests.browser.apps.versions"
 async def said(page: Page, release: int) -> dict[str, Any]:
     """Wait until the view of a release has spoken, and return what it said."""
     await page.wait_for_function(
-        """release => document.getElementById("state")?.textContent.includes(`"release":${release}`)""", arg=release
+        """release => document.getElementById("state")?.textContent.includes(`"release":${release}`)""",
+        arg=release,
     )
     heard: dict[str, Any] = json.loads(await page.inner_text("#state"))
     return heard
@@ -36,7 +37,8 @@ async def test_migrated_rolled_back_and_too_old(tmp_path: Path) -> None:
         await page.evaluate("socket.send('two')")
         await page.wait_for_function("() => document.getElementById('state').textContent.includes('two')")
 
-        servers.environment["RELEASE"] = "1"  # a rollback: nobody here knows the new state, and nothing is lost
+        # A rollback: nobody here knows the new state, and nothing is lost.
+        servers.environment["RELEASE"] = "1"
         await servers.deploy()
         await servers.current_log("can't be judged here")
         servers.environment["RELEASE"] = "2"
