@@ -146,6 +146,9 @@ class Host:
         except Exception:
             await session.fail()
             raise
+        except asyncio.CancelledError:
+            await session.abandon()
+            raise
         else:
             await session.finish()
 

@@ -103,7 +103,7 @@ class Gateway:
             if socket.feed is not None:
                 socket.feed.gone()
             self.registry.remove(socket)
-            if socket.stuck:
+            if socket.stuck and scope.get("http_version") != "2":  # there it would take others along
                 cut(socket)
 
     def _origin_allowed(self, scope: Scope) -> bool:

@@ -269,11 +269,17 @@ class Session:
 
     async def fail(self) -> None:
         """The handler raised: its message counts as received, and the state is that of the last commit."""
-        if self.machine.state in (State.OPENED, State.DECIDING):
+        if self.machine.state in (State.OPENED, State.DECIDING, State.ENDED):
             await self._apply(events.Violation("the handler failed", 1011))
             return
         number = self.machine.received + self.machine.in_hand
         await self._apply(events.Raise(None if self.plain else self._sync.seal(number)))
+
+    async def abandon(self) -> None:
+        """The handler was cancelled. Where that was not due to the end, nobody serves this view any more."""
+        if not self.machine.over:
+            logger.error("the handler of %s was cancelled on a live connection", self.socket.scope.get("path"))
+            await self._apply(events.Violation("the handler was cancelled", 1011))
 
     async def close(self, code: int, reason: str) -> None:
         """The handler closes the connection; with 1000 the view is finished."""

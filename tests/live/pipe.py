@@ -60,6 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock = _Selector()
         self.unhandled: list[dict[str, Any]] = []
         super().__init__(self._clock)
+        self._clock_resolution = 1e-6  # far above a float's, after a year of seconds
         self.set_exception_handler(lambda _, context: self.unhandled.append(context))
 
     def time(self) -> float:

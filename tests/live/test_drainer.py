@@ -207,16 +207,20 @@ async def test_a_peer_that_does_not_read_delays_nobody(monkeypatch: pytest.Monke
     assert process.ends.count("cancelled") == 4
 
 
+@pytest.mark.parametrize(("version", "expected"), [("1.1", 1), ("2", 0)])
 @in_virtual_time
-async def test_a_stuck_peer_is_cut_also_without_a_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection whose close frame can't be written is cut when its application has ended, drain or not."""
+async def test_a_stuck_peer_is_cut_also_without_a_drain(
+    version: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection whose close frame can't be written is cut when its application has ended, unless others share it."""
     cuts = cutting(monkeypatch)
     process = Process(nothing)
-    pipe = await process.mount()
+    pipe = process.open(http_version=version)
+    await pipe.mount()
     pipe.readable = False
     pipe.raw("garbage")
     await pipe.ended()
-    assert cuts == [("127.0.0.1", 50000)]
+    assert cuts == [("127.0.0.1", 50000)] * expected
     assert len(process.host.gateway.registry) == 0
 
 

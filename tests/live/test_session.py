@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from quart_stash.core.connection import State
 from quart_stash.core.state import StateType
-from quart_stash.errors import StateTooLarge
+from quart_stash.errors import ConfigurationError, StateTooLarge
 from quart_stash.view import View
 
 from .pipe import Pipe, Process, VirtualLoop, in_virtual_time, settle, unseal
@@ -703,3 +703,45 @@ async def test_a_void_right_behind_a_message() -> None:
     pipe.message("c")
     await pipe.until(lambda: pipe.frames("token") and pipe.frames("token")[-1]["received"] == 3)
     assert words(pipe.frames("token")[-1]["token"]) == ["a", "c"]
+
+
+@in_virtual_time
+async def test_a_handler_that_is_cancelled_by_somebody_else() -> None:
+    """A cancellation that is not ours (of a task that the handler awaits) ends the connection: nobody serves the view.
+
+    The message in hand does not count, so it is replayed, and the client gives it up after three such ends.
+    """
+
+    async def handler(view: View[Words]) -> None:
+        async for message in view:
+            view.state.words.append(str(message.data))
+            task = asyncio.create_task(asyncio.sleep(10))
+            task.cancel()
+            await task
+
+    process = Process(handler, Words)
+    pipe = await process.mount()
+    pipe.message("a")
+    assert await pipe.closed() == 1011
+    assert process.ends == ["cancelled"]
+    assert pipe.frames("failed") == pipe.frames("token") == []
+
+
+@in_virtual_time
+async def test_a_mount_that_fails_on_a_connection_that_is_over() -> None:
+    """An error while a view is made, on a connection that has ended meanwhile, stays that error."""
+
+    left = [1]
+
+    @dataclass
+    class Broken:
+        number: int = field(default_factory=left.pop)
+
+    process = Process(nothing, Broken)
+    pipe = process.open()
+    await settle()
+    (session,) = process.sessions
+    await session.feed('{"type":"mount","sent":0}')
+    await session.drain("d", 1, 1)
+    assert await pipe.closed() == 1012
+    assert [type(error) for error in process.errors] == [ConfigurationError]
