@@ -730,7 +730,6 @@ async def test_a_handler_that_is_cancelled_by_somebody_else() -> None:
 @in_virtual_time
 async def test_a_mount_that_fails_on_a_connection_that_is_over() -> None:
     """An error while a view is made, on a connection that has ended meanwhile, stays that error."""
-
     left = [1]
 
     @dataclass
