@@ -15,7 +15,7 @@ from quart_stash.core.state import StateType
 from quart_stash.errors import ConfigurationError, StateTooLarge
 from quart_stash.view import View
 
-from .pipe import Pipe, Process, VirtualLoop, in_virtual_time, settle, unseal
+from .pipe import Pipe, Process, in_virtual_time, settle, unseal
 
 
 @dataclass
@@ -282,12 +282,14 @@ def test_every_token_is_the_fold_of_its_messages(
         await pipe.closed()
         return pipe
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        pipe = runner.run(play())
-    for token in pipe.frames("token"):
-        _, received, state = unseal(token["token"])
-        assert received == token["received"]
-        assert tuple(state["words"]) in folds[received][0]
+    @in_virtual_time
+    async def check() -> None:
+        for token in (await play()).frames("token"):
+            _, received, state = unseal(token["token"])
+            assert received == token["received"]
+            assert tuple(state["words"]) in folds[received][0]
+
+    check()
 
 
 # When a token is sent.
