@@ -31,6 +31,7 @@ async def collect(view: View[Words]) -> None:
             await asyncio.sleep(0.3)
         elif kind == "a":
             await view.send("an answer")
+            await asyncio.sleep(0.3)
 
 
 class Tab:
