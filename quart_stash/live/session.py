@@ -278,7 +278,9 @@ class Session:
     async def abandon(self) -> None:
         """The handler was cancelled. Where that was not due to the end, nobody serves this view any more."""
         if not self.machine.over:
-            logger.error("the handler of %s was cancelled on a live connection", self.socket.scope.get("path"))
+            logger.error(
+                "the handler of %s was cancelled on a live connection", self.socket.scope.get("path")
+            )
             await self._apply(events.Violation("the handler was cancelled", 1011))
 
     async def close(self, code: int, reason: str) -> None:

@@ -709,10 +709,7 @@ async def test_a_void_right_behind_a_message() -> None:
 
 @in_virtual_time
 async def test_a_handler_that_is_cancelled_by_somebody_else() -> None:
-    """A cancellation that is not ours (of a task that the handler awaits) ends the connection: nobody serves the view.
-
-    The message in hand does not count, so it is replayed, and the client gives it up after three such ends.
-    """
+    """A cancellation that is not ours (of a task that the handler awaits) closes with 1011, and its message is replayed."""
 
     async def handler(view: View[Words]) -> None:
         async for message in view:

@@ -117,7 +117,7 @@ actions = st.one_of(
     st.tuples(st.just("send"), kinds),
     st.tuples(st.just("send"), kinds),
     st.tuples(st.just("wait"), st.sampled_from([0.0, 0.1, 0.5])),
-    st.tuples(st.just("lose"), st.none()),
+    st.tuples(st.just("lose"), st.sampled_from([0.0, 0.1])),
     st.tuples(st.just("deploy"), st.none() | kinds),
     st.tuples(st.just("ignore a deploy"), st.none()),
     st.tuples(st.just("read"), st.booleans()),
@@ -135,6 +135,7 @@ async def live(interval: float, plan: list[tuple[str, Any]]) -> None:
             case "wait":
                 await (asyncio.sleep(value) if value else settle())
             case "lose":
+                await asyncio.sleep(value)
                 await tab.lose()
             case "deploy":
                 tab.pipe.readable = True
@@ -157,7 +158,7 @@ async def live(interval: float, plan: list[tuple[str, Any]]) -> None:
     assert tab.process.errors == []
 
 
-@settings(max_examples=150)
+@settings(max_examples=200)
 @given(st.sampled_from([0, 0.25, 5]), st.lists(actions, max_size=15))
 def test_each_message_counts_once_in_order(interval: float, plan: list[tuple[str, Any]]) -> None:
     """Through lost connections, answered and ignored drains and slow peers, the state is the fold of all messages."""
