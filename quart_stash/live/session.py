@@ -165,8 +165,7 @@ class Session:
         if self.plain:
             return frames.Mount(sent=0)
         if not self.machine.over:
-            timeout = self._config.effective_mount_timeout
-            self._timers.start("mount", timeout, self._no_mount)
+            self._timers.start("mount", self._config.effective_mount_timeout, self._no_mount)
         mount = await self._mount
         self._timers.cancel("mount")
         return mount
@@ -202,8 +201,7 @@ class Session:
         if self.plain:
             return
         self._sync.encode(self.state)
-        issued_at = merged.issued_at
-        aged = issued_at is None or self._now() - issued_at > self._config.token_max_age / 2
+        aged = merged.issued_at is None or self._now() - merged.issued_at > self._config.token_max_age / 2
         token = None
         if merged.status != "restored" or fork or aged:
             token = self._sync.seal(merged.received)
@@ -231,9 +229,9 @@ class Session:
             self._receiving = False
 
     async def _receive(self) -> events.Message:
+        await self._commit(events.Ask())
         if self.machine.over:
             await self.wait_for_end()
-        await self._commit(events.Ask())
         while (message := self.machine.take()) is None:
             self._wake = self._loop.create_future()
             try:

@@ -350,6 +350,28 @@ async def test_a_token_whose_sending_was_cancelled_is_sent_again() -> None:
 
 
 @in_virtual_time
+async def test_no_message_after_the_end() -> None:
+    """A connection that ends while the handler commits gives it no further message, though one waits."""
+    seen: list[str | bytes] = []
+
+    async def handler(view: View[Words]) -> None:
+        async for message in view:
+            seen.append(message.data)
+            view.state.words.append(str(message.data))
+
+    pipe = await Process(handler, Words, sync_interval=0).mount()
+    pipe.readable = False
+    pipe.message("a")
+    pipe.message("b")
+    await settle()
+    pipe.raw("no frame")
+    await settle()
+    pipe.readable = True
+    await pipe.ended()
+    assert seen == ["a"]
+
+
+@in_virtual_time
 async def test_no_change_no_token() -> None:
     """A commit with the same state and no message since the last token brings none."""
 
