@@ -16,6 +16,7 @@ from quart_stash import QuartStash, View
 bare = Quart("bare")
 app = Quart("app")
 app.config["SECRET_KEY"] = "Vb2x9Qw7Lk4Tz8Rm1Np5Yc3Hd6Fg0Js"  # of the benchmark alone
+app.config.from_prefixed_env()
 stash = QuartStash(app)
 
 
