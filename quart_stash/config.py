@@ -49,6 +49,11 @@ class StashConfig:
         _require(self.sync_interval >= 0, "sync_interval", "must be 0 or more")
         _require(self.mount_timeout is None or self.mount_timeout > 0, "mount_timeout", "must be more than 0")
         _require(self.max_queue >= 1, "max_queue", "must be 1 or more")
+        _require(
+            self.max_mount_size >= self.max_state_size * 4 / 3 + 1024,
+            "max_mount_size",
+            "must be larger than STASH_MAX_STATE_SIZE by half: a mount carries the state's token",
+        )
         check_allowed(self.allowed_origins)
         prefix = self.url_prefix
         _require(

@@ -23,10 +23,10 @@ from .core.keys import Keyring
 from .core.merge import merge
 from .core.pages import PageSigner, digest
 from .core.state import StateType
-from .core.tokens import Sealer
+from .core.tokens import Binding, Sealer
 from .errors import ConfigurationError, ProtocolError, TokenRefused, TokenUnjudgeable
 from .live.gateway import ASGIApp, Gateway
-from .live.session import Binding, Session
+from .live.session import Session
 from .live.shutdown import ShutdownTrigger
 from .live.socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
 from .view import Mounting, View

@@ -71,6 +71,7 @@ def test_allowed_origins_are_a_list_of_text() -> None:
         ("STASH_MAX_STATE_SIZE", 1.5),
         ("STASH_MAX_STATE_SIZE", 0),
         ("STASH_MAX_MOUNT_SIZE", 10),
+        ("STASH_MAX_MOUNT_SIZE", 65536),  # less than the token of the largest state
         ("STASH_MAX_MESSAGE_SIZE", 10),
         ("STASH_MAX_QUEUE", 0),
         ("STASH_MAX_QUEUE", True),

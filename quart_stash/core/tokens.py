@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ..errors import ConfigurationError, TokenExpired, TokenRefused, TokenUnjudgeable
 from .keys import Keyring
 
-__all__ = ["CLOCK_TOLERANCE", "MAX_VERSION", "Context", "Header", "Opened", "Sealer"]
+__all__ = ["CLOCK_TOLERANCE", "MAX_VERSION", "Binding", "Context", "Header", "Opened", "Sealer"]
 
 CLOCK_TOLERANCE: Final = 7200.0
 """Seconds that a token may come from the future: clocks of servers differ, and step back."""
@@ -64,6 +64,25 @@ class Context:
     def encode(self) -> bytes:
         """Return the parts, counted and length-prefixed, so that no two contexts have the same bytes."""
         return self._encoded
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What the tokens of one mount are bound to, besides their purpose.
+
+    Attributes:
+        parts: view, route arguments, query string, host, identity, digest of the page params.
+    """
+
+    parts: tuple[str, ...]
+
+    def view(self) -> Context:
+        """Return the context of the view's own tokens."""
+        return Context("view", self.parts)
+
+    def kept(self, key: str, area: str) -> Context:
+        """Return the context of one named secret."""
+        return Context("keep", (*self.parts, key, area))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import msgspec
 from ..core import frames
 from ..core.events import Answered
 from ..core.tokens import Context, Sealer
-from ..errors import TokenError, TokenExpired
+from ..errors import StashError, TokenError, TokenExpired
 
 __all__ = ["Questions", "Secrets"]
 
@@ -63,6 +63,7 @@ class Secrets:
     Args:
         sealer: seals and opens them.
         context: what a secret of this key and area is bound to.
+        limit: bytes of the largest message, such as the browser's answer to `restore`.
         ask: asks the browser, and returns its answer.
         renew: has the view's own token sealed anew.
         now: seconds since the epoch.
@@ -73,19 +74,30 @@ class Secrets:
         sealer: Sealer,
         context: Callable[[str, str], Context],
         *,
+        limit: int,
         ask: Callable[[_Question], Awaitable[str | None]],
         renew: Callable[[], Awaitable[None]],
         now: Callable[[], float],
     ) -> None:
         self._sealer = sealer
         self._context = context
+        self._limit = limit
         self._ask = ask
         self._renew = renew
         self._now = now
 
     async def keep(self, key: str, payload: bytes, *, max_age: int, area: Any) -> None:
-        """Seal `payload` and return once the browser has confirmed that it keeps it."""
+        """Seal `payload` and return once the browser has confirmed that it keeps it.
+
+        Raises:
+            StashError: the browser could not send it back.
+        """
         sealed = msgspec.msgpack.encode((max_age, payload))
+        if len(sealed) * 4 / 3 + 1024 > self._limit:
+            raise StashError(
+                f"the secret takes {len(payload)} bytes, and must fit into a message of the client "
+                f"(STASH_MAX_MESSAGE_SIZE, {self._limit}): keep less, or raise the limit"
+            )
         token = self._sealer.seal(sealed, self._context(key, area), version=0, now=self._now())
         # The view's token goes first, under the same key: a process that could not open the secret can't
         # judge that one either, and leaves both to another (4409) instead of taking the secret for lost.

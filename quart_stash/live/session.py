@@ -12,7 +12,6 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ..config import StashConfig
@@ -20,38 +19,19 @@ from ..core import events, frames
 from ..core.connection import Connection, State
 from ..core.merge import Merged
 from ..core.state import StateType
-from ..core.tokens import Context, Sealer
+from ..core.tokens import Binding, Sealer
 from ..errors import ProtocolError, TokenStale
 from .secrets import Questions, Secrets
 from .socket import Socket
 from .sync import Sync
 from .timers import Timers
 
-__all__ = ["Binding", "Session"]
+__all__ = ["Session"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
 # Of the largest messages, while the socket is not paused because the handler awaits the browser.
 _INBOX_BYTES = 4
-
-
-@dataclass(frozen=True)
-class Binding:
-    """What the tokens of one mount are bound to, besides their purpose.
-
-    Attributes:
-        parts: view, route arguments, query string, host, identity, digest of the page params.
-    """
-
-    parts: tuple[str, ...]
-
-    def view(self) -> Context:
-        """Return the context of the view's own tokens."""
-        return Context("view", self.parts)
-
-    def kept(self, key: str, area: str) -> Context:
-        """Return the context of one named secret."""
-        return Context("keep", (*self.parts, key, area))
 
 
 class Session:
@@ -196,7 +176,12 @@ class Session:
             view_id=merged.view_id,
         )
         self.secrets = Secrets(
-            self._sealer, binding.kept, ask=self._ask_browser, renew=self._renew, now=self._now
+            self._sealer,
+            binding.kept,
+            limit=self._config.max_message_size,
+            ask=self._ask_browser,
+            renew=self._renew,
+            now=self._now,
         )
         if self.plain:
             return

@@ -21,9 +21,9 @@ from quart_stash.core.frames import SUBPROTOCOL
 from quart_stash.core.keys import Keyring
 from quart_stash.core.merge import Snapshot
 from quart_stash.core.state import StateType
-from quart_stash.core.tokens import Sealer
+from quart_stash.core.tokens import Binding, Sealer
 from quart_stash.host import Host, ViewType
-from quart_stash.live.session import Binding, Session
+from quart_stash.live.session import Session
 from quart_stash.view import View
 
 P = ParamSpec("P")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from quart_stash import ClientSettable
+from quart_stash import ClientSettable, StashError
 from quart_stash.core.state import StateType
 from quart_stash.core.tokens import Sealer
 from quart_stash.view import Message, View
@@ -55,7 +55,9 @@ async def test_a_fresh_mount_brings_the_first_token() -> None:
         seen.append(view)
         await view.receive()
 
-    process = Process(handler, Count, build="b7", max_message_size=2000, max_mount_size=3000)
+    process = Process(
+        handler, Count, build="b7", max_message_size=2000, max_mount_size=3000, max_state_size=500
+    )
     pipe = await process.mount(
         params={"open": True, "count": 7, "other": "x"}, forms={"f": [["a", "1"], ["a", "2"]]}
     )
@@ -336,7 +338,7 @@ async def test_the_mount_limit() -> None:
     """A mount frame of exactly STASH_MAX_MOUNT_SIZE bytes is taken, though it is larger than a message; one more is not."""
     frame = '{"type":"mount","sent":0,"page":"%s"}'
     head = len(frame) - 2
-    process = Process(add, Count, max_mount_size=2048, max_message_size=1024)
+    process = Process(add, Count, max_mount_size=2048, max_message_size=1024, max_state_size=500)
     pipe = process.open()
     pipe.raw(frame.replace(',"page":"%s"', "").replace("}", " " * (2048 - 24) + "}")[:2047] + "}")
     await pipe.until(lambda: pipe.frames("mounted"))
@@ -672,6 +674,21 @@ async def test_keep_returns_only_once_the_browser_has_confirmed() -> None:
     await pipe.ended()
     assert used == []
     assert process.ends == ["cancelled"]
+
+
+@in_virtual_time
+async def test_a_secret_that_the_browser_could_not_send_back() -> None:
+    """A secret whose answer would be over the message limit is refused when it is to be kept, not when it is needed."""
+
+    async def handler(view: View[None]) -> None:
+        with pytest.raises(StashError, match="STASH_MAX_MESSAGE_SIZE") as caught:
+            await view.keep("a", "s3cret" * 1000, max_age=60)
+        assert "s3cret" not in str(caught.value)
+
+    process = Process(handler, max_message_size=4096)
+    pipe = await process.mount()
+    assert await pipe.closed() == 1000
+    assert process.errors == []
 
 
 @in_virtual_time
