@@ -89,7 +89,6 @@ class StateType(Generic[S]):
             raise ConfigurationError(
                 f"a fresh {_name(declared)} does not survive being encoded: every field needs a default "
                 "of its type (a TypedDict: total=False)"
-                "type (a TypedDict: total=False)"
             ) from error
 
     def fresh(self) -> S:
