@@ -50,7 +50,11 @@ class Setup:
 _CONTEXT, _CHAIN = "Hypercorn's worker context", "a chained SIGTERM handler"
 _HYPERCORN = ("-m", "hypercorn", "{app}:app", "-b", "fd://{fd}")
 _UVICORN = ("-m", "uvicorn", "{app}:app", "--fd", "{fd}")
-_GUNICORN = ("-m", "gunicorn", "{app}:app", "-k", "uvicorn_worker.UvicornWorker", "-b", "fd://{fd}")
+# Its control socket is one file for all gunicorns of a user, which take it from each other.
+_GUNICORN = (
+    *("-m", "gunicorn", "{app}:app", "-k", "uvicorn_worker.UvicornWorker", "-b", "fd://{fd}"),
+    "--no-control-socket",
+)
 
 HYPERCORN = Setup("hypercorn", _HYPERCORN, _CONTEXT)
 HYPERCORN_2 = Setup("hypercorn-w2", (*_HYPERCORN, "-w", "2"), _CONTEXT, workers=2)

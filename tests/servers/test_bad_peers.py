@@ -248,7 +248,7 @@ async def test_a_handler_that_swallows_its_cancellation(setup: Setup, what: str,
         await server.exited(float(TIMEOUT))
         assert summary(server) == f"{OTHERS + 1} of {OTHERS + 1} synced, 0 timed out"
         assert [line.split(" ERROR ")[1] for line in server.trouble()] == [
-            f"the handler of /stubborn/{what} ignores its cancellation and was ended"
+            f"the handler of '/stubborn/{what}' ignores its cancellation and was ended"
         ]
 
 
