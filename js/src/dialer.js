@@ -113,12 +113,11 @@ export class Dialer {
     this.handlers.end(conn, 4000, "silence");
   }
 
-  /** Start no more attempts. */
+  /** Start no more attempts, and close what is open: also a connection that waits for its time. */
   stop() {
     this.#stopped = true;
     this.#clear();
-    if (this.#attempt !== null) this.close(this.#attempt);
-    this.#attempt = null;
+    for (const conn of this.#sockets.keys()) void this.close(conn);
   }
 
   start() {

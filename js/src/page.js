@@ -2,7 +2,7 @@
 
 import { complain } from "./events.js";
 import { claim, watch } from "./lifecycle.js";
-import { Area, Slot, granted } from "./storage.js";
+import { Area, Slot, VIEW, disown, granted } from "./storage.js";
 
 /** @typedef {import("./frames.js").Pairs} Pairs */
 /** @typedef {import("./frames.js").Limits} Limits */
@@ -117,7 +117,7 @@ export class Page {
    * @param {Area} [area]
    */
   slot(name, area = this.areas.tab) {
-    return new Slot(area, () => `view:${name}@${this.entry()}`);
+    return new Slot(area, () => `${VIEW}${name}@${this.entry()}`);
   }
 
   /**
@@ -156,29 +156,29 @@ export class Page {
     const round = (this.#round += 1);
     const tab = granted("sessionStorage");
     if (!this.document || !tab) return (this.owner = true);
-    const { locks } = navigator;
-    const Channel = globalThis.BroadcastChannel;
-    const key = `quart-stash-tab${frame()}`;
+    const how = { locks: navigator.locks, Channel: globalThis.BroadcastChannel };
+    const key = NAME + frame();
     const name = tab.getItem(key);
-    let release = name === null ? null : await claim(name, { locks, Channel });
-    let owner = name === null || release !== null;
-    if (release === null && round === this.#round) {
-      const renamed = random();
-      try {
-        tab.setItem(key, renamed);
-        release = await claim(renamed, { locks, Channel });
-      } catch {
-        // A tab whose name can't be stored has no copies either.
-        owner = true;
-      }
+    const release = name === null ? null : await claim(name, how);
+    if (round !== this.#round) {
+      // The page was hidden meanwhile; what it claimed may be another page's by now.
+      release?.();
+      return true;
     }
-    if (round === this.#round) {
-      this.#release = release;
-      return (this.owner = owner);
+    this.#release = release;
+    this.owner = name === null || release !== null;
+    if (release) return true;
+    // Nothing is waited for from here on: a copy with a name of its own must not pass for the owner of what it holds.
+    // With its page the whole tab is copied, all its history entries; of a frame that is not so sure.
+    if (!this.owner && key === NAME) disown(this.areas.tab);
+    const renamed = random();
+    try {
+      tab.setItem(key, renamed);
+    } catch {
+      // Without a name of its own in storage, a copy finds out anew at the next load.
     }
-    // The page was hidden meanwhile; what it claimed may be another page's by now.
-    release?.();
-    return true;
+    void claim(renamed, how).then((mine) => (round === this.#round ? (this.#release = mine) : mine?.()));
+    return this.owner;
   }
 
   /** Names the note of whose the current history entry is. */
@@ -207,6 +207,7 @@ export class Page {
 }
 
 const TAG = "quart-stash";
+const NAME = "quart-stash-tab";
 const MARK = "identity@";
 
 /** @returns {string} */

@@ -137,7 +137,9 @@ export class Session {
   }
 
   #fork() {
-    void this.#world.page.claimed.then((owner) => owner || this.handle({ do: "fork" }));
+    const { page } = this.#world;
+    // A slot that is read after a copy has found out what it is holds nothing that is another tab's.
+    if (page.owner === undefined) void page.claimed.then((owner) => owner || this.handle({ do: "fork" }));
   }
 
   #park() {

@@ -13,6 +13,8 @@
  */
 
 const PREFIX = "quart-stash:";
+/** What the keys of all slots begin with. */
+export const VIEW = "view:";
 const never = () => false;
 
 /** Stands in where the browser grants no storage. @implements {StorageLike} */
@@ -213,10 +215,23 @@ export class Slot {
   }
 }
 
+/**
+ * Turn all views of a tab into copies of somebody else's: the messages are their owner's to send.
+ *
+ * @param {Area} area
+ */
+export function disown(area) {
+  for (const key of area.keys(VIEW)) {
+    const snapshot = unpack(area.read(key, { late: true }));
+    if (snapshot?.token) area.write(key, pack({ ...snapshot, outbox: [], fork: true }));
+    else area.remove(key);
+  }
+}
+
 /** @param {Snapshot} snapshot */
-function pack({ token, received, outbox }) {
+function pack({ token, received, outbox, fork }) {
   const packed = outbox.map((data) => (data instanceof Uint8Array ? { b: btoa(latin(data)) } : data));
-  return { token, received, sent: received + outbox.length, outbox: packed };
+  return { token, received, sent: received + outbox.length, outbox: packed, fork };
 }
 
 /**
@@ -225,12 +240,13 @@ function pack({ token, received, outbox }) {
  */
 function unpack(item) {
   if (!Array.isArray(item?.outbox) || item.sent !== item.received + item.outbox.length) return null;
-  if (!Number.isSafeInteger(item.received) || !(item.token === null || typeof item.token === "string")) return null;
+  if (!Number.isSafeInteger(item.received) || item.received < 0) return null;
+  if (!(item.token === null || typeof item.token === "string")) return null;
   try {
     const outbox = item.outbox.map((/** @type {any} */ data) =>
-      typeof data?.b === "string" ? Uint8Array.from(atob(data.b), (byte) => byte.charCodeAt(0)) : data,
+      data === null || typeof data === "string" ? data : Uint8Array.from(atob(data.b), (byte) => byte.charCodeAt(0)),
     );
-    return { token: item.token, received: item.received, outbox };
+    return { token: item.token, received: item.received, outbox, fork: item.fork === true };
   } catch {
     return null;
   }

@@ -6,7 +6,9 @@ import { Outbox } from "./outbox.js";
 /** @typedef {import("./machine.js").Connect} Connect */
 /** @typedef {import("./machine.js").Effect} Effect */
 /** @typedef {import("./machine.js").State} State */
-/** @typedef {{ token: string | null, received: number, outbox: (import("./frames.js").Data | null)[] }} Snapshot */
+/**
+ * @typedef {{ token: string | null, received: number, outbox: (import("./frames.js").Data | null)[], fork?: boolean }} Snapshot
+ */
 
 /** Ends of a connection at which a message that was first in the outbox is given up. */
 const STRIKES = 3;
@@ -20,8 +22,6 @@ export class View {
   conn = null;
   /** The connection that is open and waits to be mounted. @type {number | null} */
   next = null;
-  /** Whether this view is a copy of somebody else's, and not mounted yet. */
-  fork = false;
   /** Number of the newest message on the wire of `conn`. */
   wired = 0;
   /** Milliseconds that the last drain asked to wait after a refusal. */
@@ -33,6 +33,8 @@ export class View {
   constructor(snapshot) {
     /** @type {string | null} */
     this.token = snapshot?.token ?? null;
+    /** Whether this view is a copy of somebody else's, and not mounted yet. */
+    this.fork = snapshot?.fork ?? false;
     this.outbox = new Outbox(snapshot?.received, snapshot?.outbox);
     /** Number of the newest message that a copy of this tab may hold too. */
     this.copied = this.outbox.sent;
@@ -44,7 +46,7 @@ export class View {
     const outbox = this.outbox.snapshot();
     return this.token === null && outbox.length === 0
       ? null
-      : { token: this.token, received: this.outbox.received, outbox };
+      : { token: this.token, received: this.outbox.received, outbox, ...(this.fork && { fork: true }) };
   }
 
   /**

@@ -145,6 +145,101 @@ test("a duplicated tab forks: it mounts under the token, without the copied mess
   assert.equal(network.last.said[0].fork, undefined, "the copy has a name of its own from now on");
 });
 
+test("a copy that is reloaded before it could be mounted is still a copy", async () => {
+  const original = open();
+  await rest();
+  original.send("a");
+  network.last.server.settle();
+  original.send("b");
+  const copy = tab.duplicate();
+  page = copy.load();
+  network.mood = "refuse";
+  open().send("c");
+  await pass(500);
+  page.fire("pagehide");
+  page = copy.load();
+  network.mood = "accept";
+  open();
+  await rest();
+  assert.equal(network.last.said[0].fork, true);
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.list, ["a", "c"]);
+});
+
+test("a duplicated tab has copies of the views of its other history entries too", async () => {
+  const original = open();
+  await rest();
+  original.send("a");
+  network.last.server.settle();
+  original.send("b");
+  page.fire("pagehide");
+  const entry = tab.state;
+  tab.state = null;
+  page = tab.load();
+  await rest();
+  const copy = tab.duplicate();
+  page = copy.load();
+  await pass(500);
+  page.fire("pagehide");
+  copy.state = entry;
+  page = copy.load();
+  open();
+  await rest();
+  assert.deepEqual([network.last.said.length, network.last.said[0].fork], [1, true]);
+});
+
+test("a socket that a duplicated tab makes anew goes on with what is its own", async () => {
+  const original = open();
+  await rest();
+  original.send("a");
+  network.last.server.settle();
+  page = tab.duplicate().load();
+  const first = open();
+  await pass(500);
+  first.send("mine");
+  first.close();
+  await rest();
+  open();
+  await rest();
+  assert.deepEqual(network.last.said.slice(1), [{ message: "mine" }]);
+  assert.equal(network.last.said[0].fork, undefined);
+});
+
+test("a copy that can't store a name of its own is a copy all the same", async () => {
+  const original = open();
+  await rest();
+  original.send("a");
+  network.last.server.settle();
+  original.send("b");
+  const copy = tab.duplicate();
+  copy.session.quota = 10;
+  page = copy.load();
+  open();
+  await pass(500);
+  assert.equal(network.last.said[0].fork, true);
+  assert.equal(network.last.said.length, 1);
+});
+
+test("a page that goes away before it is known whose the slot is leaves no socket open, nor does one that is closed", async () => {
+  const original = open();
+  await rest();
+  original.send("a");
+  page = tab.duplicate().load();
+  const socket = open();
+  await rest();
+  assert.deepEqual([network.sockets.length, network.last.readyState], [2, 1]);
+  page.fire("pagehide", { persisted: true });
+  assert.equal(network.last.readyState, 3);
+  page.fire("pageshow", { persisted: true });
+  await rest();
+  assert.deepEqual([network.sockets.length, network.last.readyState], [3, 1]);
+  socket.close();
+  await rest();
+  assert.equal(network.last.readyState, 3);
+  await pass(1000);
+  assert.deepEqual(network.sockets.slice(1).flatMap(({ said }) => said), []);
+});
+
 test("a reload that overtakes its predecessor's unlocking is no duplicate", async () => {
   const first = open();
   await rest();
@@ -273,7 +368,7 @@ test("storage that is damaged, blocked or absent is as good as empty", async () 
 });
 
 test("a stored item that does not add up is discarded", () => {
-  for (const damage of [{ sent: 7 }, { received: -1.5 }, { token: 7 }, { outbox: "a" }, { outbox: [{ b: "%" }] }]) {
+  for (const damage of [{ sent: 7 }, { received: -1.5 }, { token: 7 }, { outbox: "a" }, { outbox: [{ b: "%" }] }, { outbox: [7] }, { received: -1, sent: 0 }]) {
     open().send("a");
     unload();
     const key = keys().find((name) => name.includes(":view:")) ?? "";
