@@ -95,7 +95,7 @@ export class StashSocket extends EventTarget {
       this.#forms?.addEventListener(type, tell, { signal: this.#stop.signal });
     }
     const { backoff = new Backoff(), storage, WebSocket, connectTimeout: timeout } = options;
-    const areas = storage === undefined ? page.areas : injected(storage, options.now);
+    const areas = storage === undefined ? page.areas : injected(storage, { identity: page.identity, now: options.now });
     const world = { url: this.url, name: this.name, page, areas, backoff, now: this.#now, WebSocket, timeout };
     this.#session = new Session(world, {
       collect: (conn, machine) => this.#collect(conn, machine),
@@ -191,8 +191,11 @@ export class StashSocket extends EventTarget {
     /** @type {import("./machine.js").Connect} */
     const connect = { conn, page, build: this.#page.build, identity: this.#page.identity, now: this.#now() };
     try {
-      const value = typeof params === "function" ? params() : params;
-      connect.params = value && JSON.parse(JSON.stringify(value));
+      connect.params = plain(typeof params === "function" ? params() : params);
+    } catch (error) {
+      complain(error);
+    }
+    try {
       const forms = this.#forms?.pairs();
       if (forms && Object.keys(forms).length > 0) connect.forms = forms;
     } catch (error) {
@@ -326,9 +329,21 @@ function absolute(url) {
   return full.href;
 }
 
-/** @param {import("./storage.js").StorageLike | null} storage @param {() => number} [now] */
-function injected(storage, now) {
-  const area = new Area(storage, { now });
+/**
+ * @param {unknown} params
+ * @returns {object | undefined} as they go up
+ */
+function plain(params) {
+  if (!params) return undefined;
+  const value = JSON.parse(JSON.stringify(params));
+  // Anything else would be a breach of the protocol, which ends the view.
+  if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("connect params are an object");
+  return value;
+}
+
+/** @param {import("./storage.js").StorageLike | null} storage @param {{ identity: string, now?: () => number }} options */
+function injected(storage, options) {
+  const area = new Area(storage, options);
   return { tab: area, browser: area };
 }
 

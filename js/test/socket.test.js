@@ -4,7 +4,7 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 import { Backoff } from "../src/backoff.js";
 import { StashSocket } from "../src/socket.js";
 import { LIMITS } from "./model.js";
-import { Network, Tab, pass, record, rest } from "./world.js";
+import { FakeStorage, Network, Tab, pass, record, rest } from "./world.js";
 
 /** @type {Tab} */
 let tab;
@@ -180,6 +180,29 @@ test("params that can't be had do not keep the view from being mounted", async (
   await rest();
   assert.equal(network.last.said[0].type, "mount");
   assert.equal(complaints.splice(0).length, 1);
+});
+
+test("params that can't be had, or are no object, leave the forms and the view alone", async () => {
+  page.forms.typed = { profile: [["name", "Ada"]] };
+  const fail = () => {
+    throw new Error("the page's");
+  };
+  for (const params of [fail, () => [1], () => "text", () => undefined, () => null]) {
+    const socket = open({ params: /** @type {any} */ (params) });
+    await rest();
+    const [{ params: sent, forms }] = network.last.said;
+    assert.deepEqual([sent, forms], [undefined, page.forms.typed]);
+    socket.forget();
+  }
+  assert.equal(complaints.splice(0).length, 3);
+});
+
+test("storage that the page brings is bound to an identity too", async () => {
+  const storage = new FakeStorage();
+  open({ storage }).send("alice's");
+  page.fire("pagehide");
+  page = tab.load({ identity: "bob" });
+  assert.equal(open({ storage }).stats.sent, 0);
 });
 
 test("a drain: the next socket opens at once, and is mounted once the final token is stored", async () => {
