@@ -289,6 +289,7 @@ def _serving(state: State) -> dict[type, Row]:
         Raise: (_C._fail, _S.ENDED),
         Deadline: (_C._expire, _S.ENDED),
         StartDrain: (_C._ignore, state),
+        MountTimeout: (_C._ignore, state),  # it was on its way when the mount came
         **_END,
     }
 

@@ -30,8 +30,11 @@ __all__ = ["Session"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
-# Of the largest messages, while the socket is not paused because the handler awaits the browser.
+# How many of the largest messages may wait for the handler.
 _INBOX_BYTES = 4
+# How many times STASH_MAX_QUEUE, while the socket is not paused because the handler awaits the browser: empty
+# messages and voids have no bytes to count, and take memory all the same.
+_INBOX_UNPAUSED = 64
 
 
 class Session:
@@ -85,14 +88,10 @@ class Session:
     async def feed(self, data: str | bytes) -> None:
         """Take one frame of the client. Nothing that it holds raises."""
         await self._apply(self._parse(data))
-        while (
-            len(self.machine.inbox) >= self._config.max_queue
-            and not self._questions
-            and not self.socket.closed
-        ):
+        while self._holds(1) and not self._questions and not self.socket.closed:
             self._room = self._loop.create_future()
             await self._room
-        if self._questions and self._inbox_bytes > _INBOX_BYTES * self._config.max_message_size:
+        if self._questions and self._holds(_INBOX_UNPAUSED):
             await self._apply(
                 events.Violation("too many messages while the handler awaits the browser", 1013)
             )
@@ -105,12 +104,8 @@ class Session:
     @property
     def live(self) -> bool:
         """Whether a view is mounted that can be handed back."""
-        state = self.machine.state
-        return not self.plain and state not in (
-            State.OPENED,
-            State.DECIDING,
-            State.ENDED,
-        )
+        without = (State.OPENED, State.DECIDING, State.ENDED)
+        return not self.plain and self.machine.state not in without
 
     async def drain(self, drain: str, deadline: int, delay: int) -> None:
         """The server leaves: begin the handshake. A plain client is closed at the end, as others are."""
@@ -224,7 +219,7 @@ class Session:
             finally:
                 self._wake = None
         self._inbox_bytes -= len(message.data)
-        if self._room is not None and len(self.machine.inbox) < self._config.max_queue:
+        if self._room is not None and not self._holds(1):
             self._make_room()
         return message
 
@@ -262,7 +257,7 @@ class Session:
         """The handler was cancelled. Where that was not due to the end, nobody serves this view any more."""
         if not self.machine.over:
             logger.error(
-                "the handler of %s was cancelled on a live connection", self.socket.scope.get("path")
+                "the handler of %r was cancelled on a live connection", self.socket.scope.get("path")
             )
             await self._apply(events.Violation("the handler was cancelled", 1011))
 
@@ -350,9 +345,19 @@ class Session:
         if self.plain:
             return None
         if self.machine.over:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError  # a `finally` that asks: no second cancellation would come
             await self.wait_for_end()
         self._make_room()
         return await self._questions.ask(question, self.socket.send_frame)
+
+    def _holds(self, queues: int) -> bool:
+        """Whether that many full queues wait for the handler, or as many bytes as ever may."""
+        config = self._config
+        return (
+            len(self.machine.inbox) >= queues * config.max_queue
+            or self._inbox_bytes > _INBOX_BYTES * config.max_message_size
+        )
 
     def _make_room(self) -> None:
         if self._room is not None and not self._room.done():

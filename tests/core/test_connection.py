@@ -124,6 +124,16 @@ def test_never_raises(steps: list[Any]) -> None:
         assert machine.received <= machine._arrived
 
 
+def test_a_mount_time_out_that_is_late() -> None:
+    """A time-out that was on its way when the mount came does nothing, however far the view is by then."""
+    for state in c.State:
+        machine = c.Connection()
+        machine.state, machine.in_hand = state, True
+        if state is not c.State.OPENED:
+            assert machine.handle(e.MountTimeout()) == []
+            assert machine.state is state
+
+
 def test_table_is_complete() -> None:
     """Every state but the last has a row for everything that a peer can do."""
     peer = {

@@ -448,6 +448,45 @@ async def test_too_much_behind_a_restore() -> None:
     assert await pipe.closed() == 1013
 
 
+@pytest.mark.parametrize("flood", ["=", "void"])
+@in_virtual_time
+async def test_a_flood_without_bytes_behind_a_restore(flood: str) -> None:
+    """While the handler awaits the browser the inbox is bounded in messages too: empty ones and voids take memory."""
+
+    async def handler(view: View[None]) -> None:
+        await view.receive()
+        await view.restore("secret")
+
+    pipe = await Process(handler, max_queue=2).mount()
+    pipe.message("first")
+    await pipe.until(lambda: pipe.frames("restore"))
+    for number in range(2, 130):
+        pipe.raw(flood) if flood == "=" else pipe.say("void", number=number)
+    assert await pipe.closed() == 1013
+
+
+@in_virtual_time
+async def test_an_inbox_full_of_bytes_pauses_the_socket() -> None:
+    """A few large messages pause the socket as many small ones do, and it is read again once there is room."""
+    go_on = asyncio.Event()
+    seen: list[int] = []
+
+    async def handler(view: View[None]) -> None:
+        await go_on.wait()
+        async for message in view:
+            seen.append(len(message.data))
+
+    pipe = await Process(handler, max_message_size=1024).mount()
+    for _ in range(20):
+        pipe.message("x" * 1024)
+    await settle()
+    assert pipe.unread == 15  # the fifth is more than four of the largest
+    go_on.set()
+    await settle()
+    assert seen == [1024] * 20
+    assert pipe.unread == 0
+
+
 @in_virtual_time
 async def test_the_end_of_a_paused_connection() -> None:
     """A view that ends while its socket is paused frees the socket."""

@@ -629,6 +629,31 @@ async def test_cleaning_up_may_send() -> None:
     assert pipe.got == []
 
 
+@pytest.mark.parametrize("what", ["keep", "restore", "forget"])
+@in_virtual_time
+async def test_cleaning_up_may_ask_the_browser(what: str) -> None:
+    """A `finally` that asks a browser which is gone is cancelled there once more, and does not wait for ever."""
+
+    async def handler(view: View[Words]) -> None:
+        try:
+            await collect(view)
+        finally:
+            match what:
+                case "keep":
+                    await view.keep("key", 1, max_age=10)
+                case "restore":
+                    await view.restore("key")
+                case "forget":
+                    await view.forget("key")
+
+    process = Process(handler, Words)
+    pipe = await process.mount()
+    pipe.disconnect()
+    await pipe.ended()
+    assert process.ends == ["cancelled"]
+    assert pipe.frames(what) == []
+
+
 @in_virtual_time
 async def test_two_receivers_are_refused() -> None:
     """Two tasks that receive from one view at the same time are our user's mistake, and the second one is told."""
