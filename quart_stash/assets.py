@@ -64,7 +64,7 @@ class Assets:
 
     async def serve(self, scope: Scope, send: ASGISend, *, draining: Callable[[], bool]) -> bool:
         """Answer a request below the prefix. Returns whether it was one."""
-        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        path: str = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
         if scope["method"] not in ("GET", "HEAD") or not path.startswith(self._prefix + "/"):
             return False
         name = path.removeprefix(self._prefix + "/")

@@ -186,8 +186,8 @@ class View(Generic[S]):
             area: `tab` (gone with the tab) or `browser`.
         """
         _check_secret(key, area)
-        if max_age < 1:
-            raise ConfigurationError("max_age is a number of seconds, 1 or more")
+        if type(max_age) is not int or max_age < 1:
+            raise ConfigurationError("max_age is a whole number of seconds, 1 or more")
         await self._session.secrets.keep(key, msgspec.msgpack.encode(value), max_age=max_age, area=area)
 
     async def restore(self, key: str, *, area: Area = "tab") -> Any:
@@ -203,6 +203,8 @@ class View(Generic[S]):
 
     async def clear_form(self, name: str) -> None:
         """A stashed form has been dealt with: the browser drops what it keeps of it."""
+        if not 1 <= len(name) <= 256:
+            raise ConfigurationError("the name of a form has 1 to 256 characters")
         await self._session.say(frames.Clear(name))
 
     async def reflect(self, **params: str | int | None) -> None:

@@ -123,6 +123,7 @@ async def test_below_a_root_path() -> None:
     """An application that is mounted below a path finds its assets there, whether or not the path includes it."""
     assert await ask("/shop/_stash/ready", root="/shop") is not None
     assert await ask("/_stash/ready", root="/shop") is not None
+    assert await ask("/_stash/ready", root="/") is not None
     assert 'src="/shop/_stash/quart-stash.' in tag(root="/shop")
 
 

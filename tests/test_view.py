@@ -92,15 +92,29 @@ async def test_draining_shows() -> None:
         lambda view: view.keep("", 1, max_age=1),
         lambda view: view.keep("x" * 129, 1, max_age=1),
         lambda view: view.keep("x", 1, max_age=0),
+        lambda view: view.keep("x", 1, max_age=1.5),
         lambda view: view.keep("x", 1, max_age=1, area="session"),
         lambda view: view.restore("", area="tab"),
         lambda view: view.restore("x", area="local"),
         lambda view: view.forget(""),
+        lambda view: view.clear_form(""),
+        lambda view: view.clear_form("x" * 257),
     ],
-    ids=["no name", "long name", "no age", "area", "restore nothing", "restore area", "forget nothing"],
+    ids=[
+        "no name",
+        "long name",
+        "no age",
+        "half an age",
+        "area",
+        "restore nothing",
+        "restore area",
+        "forget nothing",
+        "no form",
+        "long form",
+    ],
 )
 @in_virtual_time
-async def test_misused_secrets(call: Any) -> None:
+async def test_misused_names(call: Any) -> None:
     """A name, age or area that can't be is refused at once, for plain clients too, and nothing is sent."""
     refused: list[str] = []
 

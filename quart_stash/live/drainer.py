@@ -121,7 +121,7 @@ class Drainer:
             if socket.feed is not None and socket.feed.force():
                 socket.forced = True
                 logger.error(
-                    "the handler of %s ignores its cancellation and was ended", socket.scope.get("path")
+                    "the handler of %r ignores its cancellation and was ended", socket.scope.get("path")
                 )
 
     def _summary(self, total: int) -> str:

@@ -86,7 +86,7 @@ class Gateway:
     async def _websocket(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
         socket = Socket(scope, receive, send, refusing=lambda: self.draining)
         if not self._origin_allowed(scope):
-            logger.info("a socket for %s was refused: its Origin is not allowed", scope.get("path"))
+            logger.info("a socket for %r was refused: its Origin is not allowed", scope.get("path"))
             await socket.refuse(403, [])
             return
         if self.draining:

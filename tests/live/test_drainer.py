@@ -274,13 +274,18 @@ async def test_sockets_that_are_no_views() -> None:
 
 
 @in_virtual_time
-async def test_a_foreign_origin_is_refused() -> None:
-    """A page of another origin gets 403, and the application does not see it."""
+async def test_a_foreign_origin_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """A page of another origin gets 403, the application does not see it, and it writes no line of its own into the log."""
     process = Process(nothing)
-    pipe = process.open(headers=[(b"host", b"example.com"), (b"origin", b"https://evil.example")])
-    await pipe.ended()
+    with caplog.at_level(logging.INFO, "quart_stash"):
+        pipe = process.open(
+            path="/x\ndrained: all is well",
+            headers=[(b"host", b"example.com"), (b"origin", b"https://evil.example")],
+        )
+        await pipe.ended()
     assert pipe.sent[0]["status"] == 403
     assert process.sessions == []
+    assert all("\n" not in record.getMessage() for record in caplog.records)
 
 
 async def swallow(view: View[None]) -> None:
