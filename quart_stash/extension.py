@@ -101,7 +101,7 @@ class QuartStash:
         def decorate(handler: Callable[Concatenate[View[S], P], Awaitable[None]]) -> ViewFunction[P]:
             @functools.wraps(handler)
             async def serve(*args: P.args, **kwargs: P.kwargs) -> None:
-                host = _host()
+                host = self._host()
                 view_type = ViewType(name or websocket.endpoint or handler.__name__, state_type)
                 identity = await self.identity()
                 live = host.session(cast("Mapping[str, Any]", websocket.scope), view_type)
@@ -205,7 +205,7 @@ class QuartStash:
         app = cast("Any", current_app)._get_current_object() if current_app else self._app
         wiring = None if app is None else app.extensions.get(_EXTENSION)
         if wiring is None:
-            raise ConfigurationError("no application here has this QuartStash: call init_app(app) first")
+            raise ConfigurationError("this application has no QuartStash: call init_app(app) first")
         return cast("_Wiring", wiring)
 
     def _host(self) -> Host:
@@ -277,13 +277,6 @@ def _in_a_task(receiver: Callable[..., Awaitable[Any]]) -> Callable[..., None]:
         task.add_done_callback(_tasks.discard)
 
     return start
-
-
-def _host() -> Host:
-    wiring: _Wiring | None = current_app.extensions.get(_EXTENSION)
-    if wiring is None:
-        raise ConfigurationError("this application has no QuartStash: call init_app(app)")
-    return wiring.serving()
 
 
 def _default_identity() -> str | None:

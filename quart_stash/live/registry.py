@@ -1,4 +1,4 @@
-"""The live sockets of one application, and what has become of the others."""
+"""The live sockets of one application, and how its views were mounted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ class Registry:
     """The live sockets, with a way to wait until the views among them are gone.
 
     Attributes:
-        counts: how many views were mounted `fresh`, `restored`, `rejected` or `plain`, and how many
-            ended a drain `synced`, `timed-out`, `gone` or `finished`, since the process started.
+        counts: how many views were mounted `fresh`, `restored`, `rejected` or `plain` so far.
     """
 
     def __init__(self) -> None:
