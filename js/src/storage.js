@@ -9,7 +9,8 @@
 /** @typedef {{ i: string, x: number, v: any }} Item identity, when it ends, value */
 /** @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">} StorageLike */
 /**
- * @typedef {{ get: (key: string) => any, set: (key: string, value: any) => boolean, remove: (key: string) => void }} Shelf
+ * @typedef {{ get: (key: string) => any, set: (key: string, value: any) => boolean, remove: (key: string) => void,
+ *   follow: () => void }} Shelf
  */
 
 const PREFIX = "quart-stash:";
@@ -154,10 +155,21 @@ export class Area {
 
   /**
    * @param {() => string} prefix
-   * @returns {Shelf} the items under a prefix
+   * @returns {Shelf} the items under a prefix; when that changes, they can follow
    */
   shelf(prefix) {
+    let place = prefix();
     return {
+      follow: () => {
+        const from = place;
+        place = prefix();
+        if (place === from) return;
+        for (const key of this.keys(from)) {
+          const value = this.read(key, { late: true });
+          this.remove(key);
+          if (value !== null) this.write(place + key.slice(from.length), value);
+        }
+      },
       get: (key) => this.read(prefix() + key, { late: true }),
       set: (key, value) => this.write(prefix() + key, value) && this.persistent,
       remove: (key) => this.remove(prefix() + key),

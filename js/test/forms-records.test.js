@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Records, entryOf, parseForm } from "../src/forms/records.js";
+import { Area } from "../src/storage.js";
+import { FakeStorage } from "./world.js";
 
 /** @param {{ refuses?: (key: string) => boolean }} [faults] */
 function memory({ refuses = () => false } = {}) {
@@ -165,4 +167,38 @@ test("rows of one name are told apart", () => {
   records.put("a", entryOf({ name: "row", index: 0, base: [""], mine: ["1"] }));
   records.put("a", entryOf({ name: "row", index: 1, base: [""], mine: ["2"] }));
   assert.deepEqual(records.of("a").map((entry) => entry.mine[0]), ["1", "2"]);
+});
+
+test("forms follow a page that moves to another history entry, and leave nothing behind", () => {
+  const storage = new FakeStorage();
+  const area = new Area(storage, { now: () => 1000 });
+  let entry = "form@one:";
+  const shelf = area.shelf(() => entry);
+  const records = new Records({ storage: shelf, now: () => 1000, maxAge: 1000, report: assert.fail });
+  records.put("profile", entryOf({ name: "bio", index: 0, base: [""], mine: ["typed"] }));
+  records.save();
+  entry = "form@two:";
+  records.save();
+  const later = new Records({ storage: area.shelf(() => entry), now: () => 1000, maxAge: 1000, report: assert.fail });
+  later.load();
+  assert.deepEqual(later.of("profile").map(({ mine }) => mine), [["typed"]]);
+  assert.deepEqual(area.keys("form@one:"), []);
+  entry = "form@three:";
+  records.forget();
+  assert.deepEqual(area.keys(), [], "nor does what is forgotten stay where the page was");
+});
+
+test("an index that storage had no room for is written at the next save", () => {
+  const storage = new FakeStorage();
+  const shelf = new Area(storage, { now: () => 1000 }).shelf(() => "");
+  const set = shelf.set;
+  const records = new Records({ storage: shelf, now: () => 1000, maxAge: 1000, report: assert.fail });
+  records.put("profile", entryOf({ name: "bio", index: 0, base: [""], mine: ["typed"] }));
+  shelf.set = (key, value) => key !== "forms" && set(key, value);
+  records.save();
+  shelf.set = set;
+  records.save();
+  const later = new Records({ storage: shelf, now: () => 1000, maxAge: 1000, report: assert.fail });
+  later.load();
+  assert.deepEqual(later.names(), ["profile"]);
 });

@@ -15,6 +15,7 @@
  * @property {(key: string) => unknown} get the value, `null` if there is none
  * @property {(key: string, value: unknown) => boolean} set whether it was kept
  * @property {(key: string) => void} remove
+ * @property {() => void} [follow] moves what is kept to where the page is now, if that has moved
  */
 
 /**
@@ -55,6 +56,7 @@ export class Records {
   #forms = new Map();
   /** @type {Set<string>} forms whose stored copy is behind */
   #behind = new Set();
+  #indexed = true;
 
   /**
    * @param {object} world
@@ -140,6 +142,7 @@ export class Records {
 
   /** Forgets every form, also those that only storage knows. */
   forget() {
+    this.#attempt("", () => this.storage.follow?.());
     const names = new Set([...this.#storedNames(), ...this.names(), ...this.#behind]);
     this.#forms.clear();
     this.#behind.clear();
@@ -152,15 +155,16 @@ export class Records {
    * save.
    */
   save() {
-    if (this.#behind.size === 0) return;
+    this.#attempt("", () => this.storage.follow?.());
+    if (this.#behind.size === 0 && this.#indexed) return;
     for (const name of [...this.#behind]) {
       this.#attempt(name, () => {
         if (this.#write(name)) this.#behind.delete(name);
       });
     }
     this.#attempt("", () => {
-      if (this.#forms.size > 0) this.storage.set(INDEX, this.names());
-      else this.storage.remove(INDEX);
+      this.#indexed = this.#forms.size === 0 || this.storage.set(INDEX, this.names());
+      if (this.#forms.size === 0) this.storage.remove(INDEX);
     });
   }
 
