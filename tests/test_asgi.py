@@ -271,3 +271,19 @@ def test_what_can_not_work_is_refused_at_once(make: Callable[[], Any]) -> None:
     """A key or a setting that can't work is refused where the middleware is made."""
     with pytest.raises(ConfigurationError):
         make()
+
+
+@in_virtual_time
+async def test_an_application_without_lifespan_is_not_leaving() -> None:
+    """An application that does not know lifespan says so by raising, which is not taken for the server's shutdown."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        raise ValueError("no lifespan")
+
+    async def nothing(*_: Any) -> Any:
+        raise AssertionError("neither asked nor told")
+
+    middleware = wrap(application)
+    with pytest.raises(ValueError, match="no lifespan"):
+        await middleware({"type": "lifespan"}, nothing, nothing)
+    assert not middleware._serving().gateway.leaving()

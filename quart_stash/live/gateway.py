@@ -135,7 +135,7 @@ class Gateway:
         try:
             await app(scope, receiving, sending)
         finally:
-            self._shutting_down = True
+            self._shutting_down = self._installed  # else the application does not know lifespan, and goes on
             self._context.stop()
             SignalChain.leave(self)
 

@@ -152,6 +152,8 @@ class SignalChain:
                 continue
             chain._previous[signum] = current
             signal.signal(signum, chain._handle)
+        # Those of closed loops never come back: tests make many applications in one process.
+        chain._listeners = [other for other in chain._listeners if not other.loop.is_closed()]
         if listener not in chain._listeners:
             chain._listeners.append(listener)
         return signal.getsignal(signal.SIGTERM) == chain._handle

@@ -252,6 +252,13 @@ def test_a_signal_after_the_loop_is_not_swallowed() -> None:
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "")
 
 
+def test_listeners_of_closed_loops_are_let_go() -> None:
+    """A process that serves one application after another, as tests do, keeps none whose loop is closed."""
+    runs = "asyncio.run(main())\n" * 3
+    done = run_child("pass", runs + "print(len(SignalChain._shared._listeners))")
+    assert (done.returncode, done.stdout) == (0, "1\n")
+
+
 @in_virtual_time
 async def test_hypercorns_context() -> None:
     """The context is found behind a connection's `send`, and its event begins the drain."""
