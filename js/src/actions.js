@@ -125,11 +125,13 @@ export function failed(my, { number }, effects) {
 /** @type {Action} */
 export function finished(my, { received }, effects) {
   my.outbox.trim(received);
-  my.lose(my.outbox.reset(my.outbox.received), effects);
+  const lost = my.outbox.reset(my.outbox.received);
   my.token = null;
   effects.push({ do: "forget" });
   my.close(1000, "", effects);
   effects.push({ do: "over", code: 1000, reason: "" });
+  // Last, so that a listener may send them to a new view from here.
+  my.lose(lost, effects);
 }
 
 /** @type {Action} */

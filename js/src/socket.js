@@ -159,7 +159,9 @@ export class StashSocket extends EventTarget {
       throw new DOMException(`the close code may not be ${code}`, "InvalidAccessError");
     }
     if (reason !== undefined && size(reason) > 123) throw new DOMException("the reason is too long", "SyntaxError");
-    if (this.#state <= OPEN) this.#session.handle({ do: "quit", code, reason });
+    if (this.#state > OPEN) return;
+    this.#state = CLOSING;
+    this.#session.handle({ do: "quit", code, reason });
   }
 
   /** Write everything to storage now. */

@@ -504,6 +504,37 @@ test("finished: the slot is forgotten, what was left is lost, and the socket clo
   assert.equal(socket.readyState, 3);
 });
 
+test("what is lost with a finished view can be sent to a new one from the listener", async () => {
+  const socket = open();
+  socket.addEventListener("lost", (event) => {
+    assert.equal(socket.readyState, 2);
+    const next = open();
+    assert.equal(next.name, socket.name);
+    for (const message of /** @type {CustomEvent} */ (event).detail.messages) next.send(message);
+  });
+  await rest();
+  socket.send("a");
+  socket.send("b");
+  network.last.server.send({ type: "finished", received: 1 });
+  await rest();
+  network.last.server.settle();
+  assert.equal(network.sockets.length, 2);
+  assert.deepEqual(network.last.server.view.list, ["b"]);
+});
+
+test("a socket that is closed in a listener is closing at once", async () => {
+  const socket = open();
+  /** @type {number[]} */
+  const states = [];
+  socket.addEventListener("mounted", () => {
+    socket.close();
+    states.push(socket.readyState);
+  });
+  await rest();
+  assert.deepEqual(states, [2]);
+  assert.equal(socket.readyState, 3);
+});
+
 test("close is the page's own: checked as a WebSocket checks it, told, and not undone", async () => {
   const socket = open();
   const heard = record(socket);
