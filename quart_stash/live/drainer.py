@@ -73,8 +73,8 @@ class Drainer:
         end = start + plan.deadline
         waiting = iter(views)
         drain = secrets.token_hex(4)
-        for socket in unmounted:
-            self._tell(socket, drain, 0, plan.delay)
+        for socket in unmounted:  # one whose mount is just being answered is a view when it is told
+            self._tell(socket, drain, plan.deadline, plan.delay)
         for offset, size in plan.batches:
             await self._until(start + offset)
             for socket in islice(waiting, size):
@@ -93,7 +93,7 @@ class Drainer:
         """Wait until every view is handed back, or the time is up; say every second how far it is."""
         loop = asyncio.get_running_loop()
         said = loop.time()
-        while not self._skip and self.outcomes.total() < total and self._registry.views():
+        while not self._skip and self._registry.views():
             left = end - loop.time()
             if left <= 0:
                 return
@@ -126,6 +126,7 @@ class Drainer:
 
     def _summary(self, total: int) -> str:
         counts = self.outcomes
+        total = max(total, counts.total())  # with those that were mounted as it began
         others = "".join(f", {counts[name]} {name}" for name in ("finished", "gone") if counts[name])
         return f"{counts['synced']} of {total} synced, {counts['timed-out']} timed out{others}"
 

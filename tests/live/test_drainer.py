@@ -273,6 +273,26 @@ async def test_sockets_that_are_no_views() -> None:
     assert dict(late.sent[0]["headers"])[b"retry-after"] == b"1"
 
 
+@pytest.mark.parametrize("steps", range(6))
+@in_virtual_time
+async def test_a_drain_that_begins_during_a_mount(steps: int) -> None:
+    """Whenever a drain meets a mount, that view has its time to answer, and so have the others."""
+    process = Process(nothing)
+    one, late = await process.mount(), process.open()
+    await settle()
+    late.say("mount", sent=0)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    drain = process.drain()
+    await late.until(lambda: late.frames("drain"))
+    assert late.frames("drain")[0]["deadline"] == 9000
+    await late.answer_drain(sent=0)
+    await asyncio.sleep(5)
+    await one.answer_drain(sent=0)
+    await drain
+    assert process.outcomes == {"synced": 2}
+
+
 @in_virtual_time
 async def test_a_foreign_origin_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     """A page of another origin gets 403, the application does not see it, and it writes no line of its own into the log."""
