@@ -202,3 +202,18 @@ test("an index that storage had no room for is written at the next save", () => 
   later.load();
   assert.deepEqual(later.names(), ["profile"]);
 });
+
+test("two that share a place, such as for the document and for a part of it, do not make each other's forms unfindable", () => {
+  const storage = memory();
+  const [{ records: whole }, { records: part }] = [recordsOf(storage), recordsOf(storage)];
+  whole.put("a", entryOf({ name: "x", index: 0, base: [""], mine: ["1"] }));
+  whole.save();
+  part.put("b", entryOf({ name: "x", index: 0, base: [""], mine: ["2"] }));
+  part.save();
+  const { records: later } = recordsOf(storage);
+  later.load();
+  assert.deepEqual(later.names().sort(), ["a", "b"]);
+  part.clear("b");
+  whole.clear("a");
+  assert.equal(storage.kept.size, 0);
+});

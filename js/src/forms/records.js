@@ -163,8 +163,11 @@ export class Records {
       });
     }
     this.#attempt("", () => {
-      this.#indexed = this.#forms.size === 0 || this.storage.set(INDEX, this.names());
-      if (this.#forms.size === 0) this.storage.remove(INDEX);
+      // A socket's part of the document has records of its own in the same place.
+      const others = this.#storedNames().filter((name) => !this.#forms.has(name) && this.storage.get(keyOf(name)) !== null);
+      const names = [...others, ...this.names()];
+      this.#indexed = names.length === 0 || this.storage.set(INDEX, names);
+      if (names.length === 0) this.storage.remove(INDEX);
     });
   }
 
