@@ -7,8 +7,6 @@
 /** @typedef {(my: import("./view.js").View, event: any, effects: import("./machine.js").Effect[]) =>
  *   import("./machine.js").State | void} Action */
 
-/** Ends of a connection that a message may be the cause of. */
-const ABNORMAL = new Set([1006, 1009, 1011]);
 /** Ends of a connection that end the view. */
 const STOP = new Set([1002, 1008]);
 /** What this side says at a breach of the protocol: browsers may not say 1002. */
@@ -45,6 +43,7 @@ export function mount(my, event, effects) {
   my.conn = event.conn;
   my.next = null;
   my.wired = my.outbox.received;
+  my.taken = undefined;
   effects.push({ do: "frame", conn: event.conn, frame: my.mountFrame(event) });
 }
 
@@ -116,6 +115,11 @@ export function answer(my, { frame }, effects) {
   effects.push({ do: "frame", conn: Number(my.conn), frame });
 }
 
+/** A handler begins with a message that was replayed to it. @type {Action} */
+export function taken(my, { number }) {
+  my.taken = number;
+}
+
 /** @type {Action} */
 export function failed(my, { number }, effects) {
   my.outbox.void(number);
@@ -163,7 +167,9 @@ export function ended(my, { code, reason = "", now = 0 }, effects) {
     return "over";
   }
   if (code === 4409) my.deferred ??= now;
-  if (ABNORMAL.has(code)) my.strike(effects);
+  // A process that crashes may have died of the message in hand; a frame that is too large will be so again.
+  if (code === 1006) my.strike(my.taken, effects);
+  if (code === 1009) my.strike(my.outbox.head?.number, effects);
   my.wired = my.outbox.received;
   effects.push(my.next === null ? { do: "open", wait: my.delay } : { do: "mount", conn: my.next });
   return "waiting";

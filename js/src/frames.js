@@ -31,6 +31,7 @@ export const SUBPROTOCOL = "quart-stash.v1";
  * @typedef {{ type: "keep", key: string, token: string, area: Area, max_age: number }} KeepFrame
  * @typedef {{ type: "restore", key: string, area: Area } | { type: "forget", key: string, area: Area }} KeyFrame
  * @typedef {{ type?: undefined, message: Data } | MountedFrame | TokenFrame | DrainFrame | KeepFrame | KeyFrame
+ *   | { type: "taken", number: number }
  *   | { type: "failed", number: number }
  *   | { type: "finished", received: number }
  *   | { type: "clear", form: string }
@@ -112,6 +113,7 @@ const DOWN = {
   keep: { key, token: string, area, max_age: number },
   restore: { key, area },
   forget: { key, area },
+  taken: { number },
   failed: { number },
   finished: { received: number },
   clear: { form },

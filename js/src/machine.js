@@ -90,6 +90,7 @@ const mounted = (state) => ({
   restore: [act.secret, state],
   forget: [act.secret, state],
   answer: [act.answer, state],
+  taken: [act.taken, state],
   failed: [act.failed, state],
   finished: [act.finished, "over"],
   clear: [act.clear, state],

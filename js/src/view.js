@@ -10,7 +10,7 @@ import { Outbox } from "./outbox.js";
  * @typedef {{ token: string | null, received: number, outbox: (import("./frames.js").Data | null)[], fork?: boolean }} Snapshot
  */
 
-/** Ends of a connection at which a message that was first in the outbox is given up. */
+/** Ends of a connection after which the message that may have been their cause is given up. */
 const STRIKES = 3;
 /** Milliseconds after which a token that no process can judge is mounted anyway. */
 const PATIENCE = 60_000;
@@ -24,6 +24,8 @@ export class View {
   next = null;
   /** Number of the newest message on the wire of `conn`. */
   wired = 0;
+  /** Number of the replayed message that the server's handler has in hand. @type {number | undefined} */
+  taken;
   /** Milliseconds that the last drain asked to wait after a refusal. */
   delay = 0;
   /** When the first process could not judge the token. @type {number | null} */
@@ -88,15 +90,16 @@ export class View {
   }
 
   /**
-   * Count an abnormal end against the message that a handler may have died of, and give it up in the end.
+   * Count the end of a connection against the message that may have been its cause, and give that up in the end.
    *
+   * @param {number | undefined} number
    * @param {Effect[]} effects
    */
-  strike(effects) {
-    const head = this.outbox.head;
-    if (!head || head.data === null || head.number > this.wired || ++head.strikes < STRIKES) return;
-    effects.push({ do: "page", event: { event: "failed", number: head.number, data: head.data } });
-    this.outbox.void(head.number);
+  strike(number, effects) {
+    const entry = this.outbox.after().find((entry) => entry.number === number);
+    if (!entry || entry.data === null || entry.number > this.wired || ++entry.strikes < STRIKES) return;
+    effects.push({ do: "page", event: { event: "failed", number: entry.number, data: entry.data } });
+    this.outbox.void(entry.number);
     effects.push({ do: "store" });
   }
 

@@ -29,23 +29,45 @@ test("every state that a row names exists, and no row leads out of the last one"
   assert.deepEqual(TABLE.over, {});
 });
 
-test("a message that was first and on the wire at three abnormal ends becomes failed and void", () => {
+test("a replayed message that was in hand at three crashes becomes failed and void", () => {
   const machine = new Machine();
   machine.handle({ do: "send", data: "poison" });
   machine.handle({ do: "send", data: "good" });
   /** @type {Effect[]} */
   let effects = [];
-  for (const [conn, code] of [[1, 1006], [2, 1012], [3, 1009], [4, 1011]].map((pair) => pair.map(Number))) {
+  for (const [conn, code] of [[1, 1006], [2, 1006], [3, 1012], [4, 1011], [5, 1006], [6, 1006]].map((pair) => pair.map(Number))) {
     assert.deepEqual(events(effects), []);
     machine.handle({ do: "connect", conn: Number(conn) });
     machine.receive(Number(conn), { ...MOUNTED, status: conn === 1 ? "fresh" : "restored", ...(conn === 1 && { token: "T0" }) });
+    if (conn !== 1) machine.receive(Number(conn), { type: "taken", number: 1 });
     effects = machine.handle({ do: "end", conn: Number(conn), code: Number(code) });
   }
   assert.deepEqual(events(effects), [{ event: "failed", number: 1, data: "poison" }]);
   assert.deepEqual(machine.snapshot(), { token: "T0", received: 0, outbox: [null, "good"] });
-  machine.handle({ do: "connect", conn: 5 });
-  effects = machine.receive(5, { ...MOUNTED, status: "restored" });
+  machine.handle({ do: "connect", conn: 7 });
+  effects = machine.receive(7, { ...MOUNTED, status: "restored" });
   assert.deepEqual(frames(effects), [{ type: "void", number: 1 }, { message: "good" }]);
+});
+
+test("a message that was on the wire, but not in hand, is not to blame, however often servers are killed", () => {
+  const machine = live();
+  machine.handle({ do: "send", data: "a" });
+  for (let conn = 1; conn < 9; conn += 1) {
+    assert.deepEqual(events(machine.handle({ do: "end", conn, code: 1006 })), []);
+    machine.handle({ do: "connect", conn: conn + 1 });
+    machine.receive(conn + 1, { ...MOUNTED, status: "restored" });
+  }
+});
+
+test("a message that is too large becomes failed and void at the third refusal", () => {
+  const machine = live();
+  machine.handle({ do: "send", data: "huge" });
+  for (let conn = 1; conn < 3; conn += 1) {
+    assert.deepEqual(events(machine.handle({ do: "end", conn, code: 1009 })), []);
+    machine.handle({ do: "connect", conn: conn + 1 });
+    machine.receive(conn + 1, { ...MOUNTED, status: "restored" });
+  }
+  assert.deepEqual(events(machine.handle({ do: "end", conn: 3, code: 1009 })), [{ event: "failed", number: 1, data: "huge" }]);
 });
 
 test("a message is not to blame for an end that came before it was on the wire", () => {

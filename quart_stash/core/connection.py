@@ -150,6 +150,8 @@ class Connection:
         self._arrived += 1
         message = Message(event.data, self._arrived, self._arrived <= self._sent)
         self.inbox.append(message)
+        if self._asking:
+            self._announce(effects)
         effects.append(message)
 
     def _skip(self, event: frames.Void, effects: list[Effect]) -> State | None:
@@ -177,6 +179,7 @@ class Connection:
         self._pass_voids()
         if self.state is not State.FLUSHED or not self._settled:
             effects.append(Due(final=False))
+        self._announce(effects)
 
     def _push(self, event: Push, effects: list[Effect]) -> None:
         if event.mid:
@@ -255,6 +258,12 @@ class Connection:
         while self.inbox and self.inbox[0] is None:
             self.inbox.popleft()
             self.received += 1
+
+    def _announce(self, effects: list[Effect]) -> None:
+        """Say that the handler is about to take a replayed message: a process may have died of it before."""
+        first = self.inbox[0] if len(self.inbox) else None
+        if first is not None and first.replayed:
+            effects.append(frames.Taken(first.number))
 
     def _count(self) -> None:
         """Count the message in hand as received."""

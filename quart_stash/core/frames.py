@@ -32,6 +32,7 @@ __all__ = [
     "ServerControl",
     "Stored",
     "Synced",
+    "Taken",
     "Token",
     "Url",
     "Void",
@@ -136,6 +137,10 @@ class Forget(_Frame, frozen=True):
     area: Area
 
 
+class Taken(_Frame, frozen=True):
+    number: Number
+
+
 class Failed(_Frame, frozen=True):
     number: Number
 
@@ -162,7 +167,7 @@ class Pong(_Frame, frozen=True):
 
 ClientControl = Mount | Flushed | Synced | Void | Stored | Kept | Ping
 ServerControl = (
-    Mounted | Token | Drain | Keep | Restore | Forget | Failed | Finished | Clear | Url | Reload | Pong
+    Mounted | Token | Drain | Keep | Restore | Forget | Taken | Failed | Finished | Clear | Url | Reload | Pong
 )
 
 _decoder: msgspec.json.Decoder[ClientControl] = msgspec.json.Decoder(ClientControl)

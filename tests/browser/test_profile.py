@@ -22,7 +22,8 @@ async def type_until(page: Page, done: asyncio.Event) -> str:
     typed = ""
     while not done.is_set():
         letter = next(LETTERS)
-        await page.keyboard.type(letter, delay=40)
+        # A pause after each word: that is when the page sends what stands there.
+        await page.keyboard.type(letter, delay=300 if letter == " " else 40)
         typed += letter
     return typed
 
@@ -61,6 +62,7 @@ async def restarts_while_typing(fleet_: Fleet, page: Page, how: str) -> None:
     assert len(typed) > RESTARTS
     assert await caret(page) == ("bio", 1 + len(typed), 1 + len(typed), f"[{typed}]")
     await all_processed(page)
+    assert await page.evaluate("+document.getElementById('sent').value") > RESTARTS
 
 
 @pytest.mark.parametrize("how", ["deploy", "kill"])
