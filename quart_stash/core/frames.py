@@ -167,7 +167,19 @@ class Pong(_Frame, frozen=True):
 
 ClientControl = Mount | Flushed | Synced | Void | Stored | Kept | Ping
 ServerControl = (
-    Mounted | Token | Drain | Keep | Restore | Forget | Taken | Failed | Finished | Clear | Url | Reload | Pong
+    Mounted
+    | Token
+    | Drain
+    | Keep
+    | Restore
+    | Forget
+    | Taken
+    | Failed
+    | Finished
+    | Clear
+    | Url
+    | Reload
+    | Pong
 )
 
 _decoder: msgspec.json.Decoder[ClientControl] = msgspec.json.Decoder(ClientControl)
