@@ -21,6 +21,8 @@ S = TypeVar("S")
 Status = Literal["fresh", "restored", "rejected", "plain"]
 Area = Literal["tab", "browser"]
 
+_CLOSE_CODES = frozenset({1000, 1001, 1003, *range(1007, 1015)})
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -213,7 +215,19 @@ class View(Generic[S]):
         await self._session.say(frames.Url(values))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection. With 1000 the view is finished, and the client forgets it."""
+        """Close the connection. With 1000 the view is finished, and the client forgets it.
+
+        Args:
+            code: one that an application may send (RFC 6455, section 7.4): 1000, 1001, 1003, 1007 to 1014, or 3000 to 4999.
+                After 1008 the client does not come back; after the others it does.
+            reason: at most 123 bytes of UTF-8.
+        """
+        if not (code in _CLOSE_CODES or 3000 <= code <= 4999):
+            raise ConfigurationError(
+                f"{code} is not a close code that may be sent: take one from 4000 to 4999"
+            )
+        if len(reason.encode("utf-8", "replace")) > 123:
+            raise ConfigurationError("the reason of a close has 123 bytes at most")
         await self._session.close(code, reason)
 
     def _message(self, incoming: Incoming) -> Message:

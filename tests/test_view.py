@@ -99,6 +99,8 @@ async def test_draining_shows() -> None:
         lambda view: view.forget(""),
         lambda view: view.clear_form(""),
         lambda view: view.clear_form("x" * 257),
+        lambda view: view.close(1006),
+        lambda view: view.close(4000, "ü" * 62),
     ],
     ids=[
         "no name",
@@ -111,6 +113,8 @@ async def test_draining_shows() -> None:
         "forget nothing",
         "no form",
         "long form",
+        "close code",
+        "close reason",
     ],
 )
 @in_virtual_time

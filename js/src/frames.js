@@ -56,8 +56,8 @@ const boolean = (value) => typeof value === "boolean";
 function object(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
-/** @type {(most: number) => Check} */
-const name = (most) => (value) => typeof value === "string" && value.length > 0 && value.length <= most;
+/** Counts characters as the server does, by code points. @type {(most: number) => Check} */
+const name = (most) => (value) => typeof value === "string" && value !== "" && [...value].length <= most;
 /** @type {(...values: string[]) => Check} */
 const one = (...values) => (value) => values.includes(/** @type {string} */ (value));
 /** @type {(check: Check) => Check} */
