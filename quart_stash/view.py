@@ -218,8 +218,8 @@ class View(Generic[S]):
         """Close the connection. With 1000 the view is finished, and the client forgets it.
 
         Args:
-            code: one that an application may send (RFC 6455, section 7.4): 1000, 1001, 1003, 1007 to 1014, or 3000 to 4999.
-                After 1008 the client does not come back; after the others it does.
+            code: one that an application may send (RFC 6455, section 7.4): 1000, 1001, 1003, 1007 to 1014,
+                or 3000 to 4999. After 1008 the client does not come back; after the others it does.
             reason: at most 123 bytes of UTF-8.
         """
         if not (code in _CLOSE_CODES or 3000 <= code <= 4999):
