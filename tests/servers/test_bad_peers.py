@@ -94,6 +94,24 @@ def summary(server: Server) -> str:
     return str(line)
 
 
+@pytest.mark.parametrize(
+    ("setup", "options"),
+    [(HYPERCORN, ("-k", "uvloop")), (GUNICORN, ("--graceful-timeout", "3"))],
+    ids=["hypercorn-uvloop", "gunicorn"],
+)
+async def test_a_server_whose_own_limit_is_shorter(
+    setup: Setup, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Where the server would cut its sockets before the time-out, the start says so, and the drain ends before that."""
+    long = {"QUART_STASH_SHUTDOWN_TIMEOUT": "60"}
+    async with serving(setup, tmp_path / "log", options=options, environment=long) as server:
+        assert "graceful_timeout is 3.0 s, shorter than STASH_SHUTDOWN_TIMEOUT (60.0 s)" in server.log
+        mute = await mounted(server, answers_drain=False)
+        server.signal()
+        assert await mute.closed() == 1012
+        assert await left(server) == "0 of 1 synced, 1 timed out"
+
+
 @both
 async def test_a_client_that_answers_nothing(setup: Setup, tmp_path: Path) -> None:
     """A client that never answers `drain` is closed with 1012 at the deadline, and slows nobody down."""
