@@ -18,8 +18,9 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 MAX_LINES = 350
 LONGER = {
-    # The machine and its one transition table, which are read together.
+    # A machine and its one transition table, which are read together.
     "quart_stash/core/connection.py": 390,
+    "quart_stash/core/client.py": 420,
     # The session is the one place that knows the machine, the socket and the handler.
     "quart_stash/live/session.py": 380,
 }

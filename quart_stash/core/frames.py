@@ -1,11 +1,11 @@
-"""The frames of `quart-stash.v1`: parse what the client sends, serialise what the server says.
+"""The frames of `quart-stash.v1`: parse what a peer says, serialise what this side says.
 
 Parsing returns a frame or raises `ProtocolError` with the close code that answers it; nothing else comes out.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -39,8 +39,11 @@ __all__ = [
     "encode",
     "mark",
     "parse_control",
+    "parse_down",
     "payload",
 ]
+
+_F = TypeVar("_F")
 
 SUBPROTOCOL: Final = "quart-stash.v1"
 
@@ -94,8 +97,8 @@ class Ping(_Frame, frozen=True):
 class Limits(msgspec.Struct, frozen=True):
     """What the client may send, in bytes of UTF-8."""
 
-    message: int
-    mount: int
+    message: Number
+    mount: Number
 
 
 class Mounted(_Frame, frozen=True):
@@ -116,15 +119,15 @@ class Token(_Frame, frozen=True):
 
 class Drain(_Frame, frozen=True):
     drain: str
-    deadline: int
-    delay: int
+    deadline: Number
+    delay: Number
 
 
 class Keep(_Frame, frozen=True):
     key: Key
     token: str
     area: Area
-    max_age: int
+    max_age: Number
 
 
 class Restore(_Frame, frozen=True):
@@ -183,6 +186,7 @@ ServerControl = (
 )
 
 _decoder: msgspec.json.Decoder[ClientControl] = msgspec.json.Decoder(ClientControl)
+_down_decoder: msgspec.json.Decoder[ServerControl] = msgspec.json.Decoder(ServerControl)
 _encoder = msgspec.json.Encoder()
 
 
@@ -208,19 +212,32 @@ def parse_control(data: str | bytes) -> ClientControl:
     Raises:
         ProtocolError: it is not one; the text says where, and never quotes what was sent.
     """
+    return _parse(_decoder, data)
+
+
+def parse_down(data: str | bytes) -> ServerControl:
+    """Parse a control frame of the server: for clients.
+
+    Raises:
+        ProtocolError: it is not one.
+    """
+    return _parse(_down_decoder, data)
+
+
+def encode(frame: ClientControl | ServerControl) -> str:
+    """Serialise a control frame."""
+    return _encoder.encode(frame).decode()
+
+
+def _parse(decoder: msgspec.json.Decoder[_F], data: str | bytes) -> _F:
     if not isinstance(data, str):
         raise ProtocolError("a binary frame that is not an application message")
     try:
-        return _decoder.decode(data)
+        return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise ProtocolError(f"a malformed control frame at {_where(error)}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         raise ProtocolError("a control frame that is not one JSON object") from None
-
-
-def encode(frame: ServerControl) -> str:
-    """Serialise a control frame of the server."""
-    return _encoder.encode(frame).decode()
 
 
 def _where(error: msgspec.ValidationError) -> str:

@@ -56,7 +56,17 @@ def test_what_the_server_says(vector: dict[str, Any]) -> None:
     fields = {name: value for name, value in values.items() if name != "type"}
     if "limits" in fields:
         fields["limits"] = frames.Limits(**fields["limits"])
-    assert frames.encode(SERVER_TYPES[values["type"]](**fields)) == vector["text"]
+    frame = SERVER_TYPES[values["type"]](**fields)
+    assert frames.encode(frame) == vector["text"]
+    assert frames.parse_down(vector["text"]) == frame
+
+
+@pytest.mark.parametrize("vector", VECTORS["down"]["invalid"], ids=lambda v: v["text"][:70] or "empty")
+def test_what_the_server_may_not_say(vector: dict[str, Any]) -> None:
+    """An illegal frame of the server is refused, as the script refuses it."""
+    assert frames.payload(vector["text"]) is None
+    with pytest.raises(ProtocolError):
+        frames.parse_down(vector["text"])
 
 
 @given(st.text() | st.binary())
