@@ -40,12 +40,14 @@ class Scenario:
         faults: how many faults happen.
         of: the faults that there are.
         refusals: how many attempts to connect fail, or meet a process that is leaving.
+        hears_retired: see `World`.
     """
 
     sends: str
     faults: int = 1
     of: tuple[str, ...] = ALL
     refusals: int = 1
+    hears_retired: bool = False
 
 
 SCENARIOS = (
@@ -56,6 +58,7 @@ SCENARIOS = (
     Scenario("n", 2, ("crash", "cut", "reload"), refusals=0),
 )
 DEEP = (
+    *(Scenario(kind, hears_retired=True) for kind in "ncrxsf"),
     Scenario("nn"),
     Scenario("n", 2),
     Scenario("nnn", of=SERVER),
@@ -139,7 +142,7 @@ def explore(scenario: Scenario, limit: int) -> Count:
     Raises:
         Broken: the guarantee does not hold; the text says after which steps.
     """
-    world = World()
+    world = World(hears_retired=scenario.hears_retired)
     world.step(("start", ("k1",), 1))
     count = Count()
     seen: set[int] = set()
