@@ -1,16 +1,22 @@
 """The counter of `counter.py`, with a note of when sockets arrive and when they say their first word: `mount`.
 
-`GET /arrivals` has both, as seconds of the monotonic clock, which all processes of a machine share.
+`GET /arrivals` has both, as seconds of the monotonic clock, which all processes of a machine share. With `CALM_GC=1`
+Python's garbage collector looks for cycles less often: with thousands of views, each search stops the process.
 """
 
 from __future__ import annotations
 
+import gc
+import os
 import time
 from typing import Any
 
 from .counter import app as counter
 
 __all__ = ["app"]
+
+if os.environ.get("CALM_GC"):
+    gc.set_threshold(100_000, 50, 1_000)
 
 arrivals: dict[str, list[float]] = {"handshakes": [], "mounts": []}
 

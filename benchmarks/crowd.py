@@ -7,9 +7,10 @@ import base64
 import json
 import os
 import random
+import time
 from typing import Any
 
-from .roll import wait
+from quart_stash.core.backoff import Backoff
 
 _HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -95,6 +96,7 @@ class Member:
         statuses: how its mounts were answered.
         counts: what the state had counted after the message of each mount.
         drains: the `drain` frames that it got.
+        mounts: when it said `mount`, in seconds of the monotonic clock.
     """
 
     def __init__(self, crowd: Crowd) -> None:
@@ -102,6 +104,7 @@ class Member:
         self.statuses: list[str] = []
         self.counts: list[int] = []
         self.drains: list[dict[str, Any]] = []
+        self.mounts: list[float] = []
         self.synced = 0
         self.refused = 0
         self._token: str | None = None
@@ -109,7 +112,7 @@ class Member:
         self._live: Wire | None = None
         self._next: Wire | None = None
         self._handed = True
-        self._failures = 0
+        self._backoff = Backoff(random.random)
 
     async def dial(self) -> None:
         try:
@@ -168,15 +171,16 @@ class Member:
                 wire.cut()
 
     def _mount(self, wire: Wire) -> None:
-        self._live, self._next, self._handed, self._failures = wire, None, False, 0
+        self._live, self._next, self._handed = wire, None, False
+        self._backoff.reset()
+        self.mounts.append(time.monotonic())
         wire.say("mount", sent=self._sent, **({"token": self._token} if self._token else {}))
 
     def _again(self) -> None:
         """The next connection was refused: try again as the script does."""
         self.refused += 1
-        delay = self.drains[-1]["delay"] / 1000 if self.drains else 0.0
-        seconds = wait(random.random(), self._failures, delay)
-        self._failures += 1
+        delay = self.drains[-1]["delay"] if self.drains else 0.0
+        seconds = self._backoff.next(delay) / 1000
         if not self.crowd.leaving:
             asyncio.get_running_loop().call_later(seconds, self.crowd.spawn, self)
 

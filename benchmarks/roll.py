@@ -2,7 +2,7 @@
 
 Servers leave one after the other (or several at once), each with a successor that is ready before. A client that is told
 goes to some other server, which may not have been rolled yet, so that many move twice or more. Some are refused,
-and come back as `js/src/backoff.js` does it; some never answer, and come when their time is up.
+and come back with the client's back-off; some never answer, and come when their time is up.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from quart_stash.core.backoff import Backoff
 from quart_stash.core.drain import DrainPlan, plan_drain
 
 TICK = 0.02
 """Seconds."""
-SOON = 1.0
+
+Due = dict[int, list[tuple[int, float, Backoff | None]]]
+"""Tick → those who try then: the tick in which they tried first, the delay in ms that they were given, their failures."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +84,12 @@ class Traffic:
         return best
 
 
-def wait(draw: float, attempt: int, delay: float) -> float:
-    """Return the seconds before the next attempt of a client that was refused."""
-    return draw * max(min(5.0, 0.1 * 2**attempt), delay if attempt else min(delay, SOON))
-
-
-def simulate(
-    roll: Roll, seed: int, *, plan: Callable[..., DrainPlan] = plan_drain, back_off: Callable[..., float] = wait
-) -> Traffic:
+def simulate(roll: Roll, seed: int, *, plan: Callable[..., DrainPlan] = plan_drain) -> Traffic:
     """Roll the whole fleet, until every client is mounted somewhere."""
     rng = random.Random(seed)
     on = [roll.clients // roll.servers] * roll.servers
     traffic = Traffic()
-    # Tick → those who try then: (first tried in that tick, failures so far, delay that they were given).
-    due: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
+    due: Due = defaultdict(list)
     tick, waiting = 0, list(range(0, roll.servers, roll.at_once))
     next_start = up = 0
     leaving: range = range(0)
@@ -108,18 +103,18 @@ def simulate(
                 traffic.told += views
                 ends = _tell(roll, plan(views, timeout=roll.timeout, rate=roll.rate), views, tick, due, rng)
                 next_start = max(next_start, ends)
-        for start, failures, delay in due.pop(tick, ()):
+        for start, delay, backoff in due.pop(tick, ()):
             if tick < up or rng.random() < roll.refused:
                 traffic.refusals[tick] += 1
-                ticks = max(1, round(back_off(rng.random(), failures, delay) / TICK))
-                due[tick + ticks].append((start, failures + 1, delay))
+                backoff = backoff or Backoff(rng.random)
+                due[tick + max(1, round(backoff.next(delay) / 1000 / TICK))].append((start, delay, backoff))
                 continue
             server = rng.randrange(roll.servers)
-            while server in leaving and len(leaving) < roll.servers:
+            while server in leaving and not roll.down:
                 server = rng.randrange(roll.servers)
             on[server] += 1
             traffic.mounts[tick] += 1
-            if failures:
+            if backoff:
                 traffic.waits.append((tick - start) * TICK)
         tick += 1
     if sum(on) != roll.clients // roll.servers * roll.servers:
@@ -132,7 +127,7 @@ def _tell(
     plan: DrainPlan,
     views: int,
     now: int,
-    due: dict[int, list[tuple[int, int, float]]],
+    due: Due,
     rng: random.Random,
 ) -> int:
     """Tell the views of one server, and return the tick in which the next one may leave."""
@@ -140,6 +135,6 @@ def _tell(
         for _ in range(size):
             late = plan.answer if rng.random() < roll.stuck else 0.0
             at = now + round((offset + late) / TICK)
-            due[at].append((at, 0, plan.delay))
+            due[at].append((at, plan.delay * 1000, None))
     last = plan.batches[-1][0] if roll.paced else 0.0
     return now + round((last + (plan.answer if roll.stuck else 0.0) + roll.pause) / TICK)

@@ -85,6 +85,7 @@ async def live(clients: int, rate: float, timeout: float, folder: Path) -> dict[
         "left": round(left, 2),
         "summary": summary,
         "trouble": trouble,
+        "said": sorted(round(member.mounts[-1] - start, 4) for member in members),
         "mounts": sorted(round(at - start, 4) for at in arrivals["mounts"]),
         "handshakes": sorted(round(at - start, 4) for at in arrivals["handshakes"]),
         "synced": sum(member.synced for member in members),
@@ -154,9 +155,9 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     idle = await quiet()
     with tempfile.TemporaryDirectory() as folder:
         run = await live(arguments.clients, arguments.rate, arguments.timeout, Path(folder))
-    mounts = run["mounts"]
-    run["busiest_second"], run["busiest_tenth"] = busiest(mounts, 1), busiest(mounts, 0.1)
-    print({key: value for key, value in run.items() if key not in ("mounts", "handshakes")})
+    for what in ("said", "mounts", "handshakes"):
+        run[f"busiest_{what}"] = {f"{window:g} s": busiest(run[what], window) for window in (1, 0.1)}
+    print({key: value for key, value in run.items() if not isinstance(value, list) or len(value) < 50})
     return {**setup(), "idle_before": idle, **run}
 
 
@@ -169,8 +170,8 @@ def main() -> None:
     parser.add_argument("--fleet", action="store_true")
     parser.add_argument("--draw", action="store_true")
     parser.add_argument("--clients", type=int, default=5000)
-    parser.add_argument("--rate", type=float, default=500)
-    parser.add_argument("--timeout", type=float, default=30)
+    parser.add_argument("--rate", type=float, default=250)
+    parser.add_argument("--timeout", type=float, default=60)
     arguments = parser.parse_args()
     if not (arguments.live or arguments.fleet or arguments.draw):
         parser.error("say --live, --fleet or --draw")

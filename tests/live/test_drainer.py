@@ -35,6 +35,11 @@ def cutting(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return cuts
 
 
+def stall(seconds: float) -> None:
+    """Let time pass in which the loop does nothing."""
+    asyncio.get_running_loop()._clock.now += seconds  # type: ignore[attr-defined]
+
+
 def now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -99,6 +104,27 @@ async def test_views_are_told_at_the_rate() -> None:
     await asyncio.gather(*(watch(pipe) for pipe in pipes))
     await drain
     assert told == pytest.approx([index / 10 for index in range(20)], abs=0.03)
+    assert process.outcomes == {"synced": 20}
+
+
+@in_virtual_time
+async def test_what_was_missed_in_a_stall_is_not_made_up_for_at_once() -> None:
+    """A process that stood still for a while goes on telling at the rate, and everyone has half the deadline."""
+    told: list[float] = []
+    process = Process(nothing, reconnect_rate=10, shutdown_timeout=10)
+
+    async def watch(pipe: Pipe) -> None:
+        await pipe.until(lambda: pipe.frames("drain"))
+        told.append(now())
+        await pipe.answer_drain(sent=0)
+
+    pipes = [await process.mount() for _ in range(20)]
+    drain = process.drain()
+    asyncio.get_running_loop().call_later(0.51, stall, 1)
+    await asyncio.gather(*(watch(pipe) for pipe in pipes))
+    await drain
+    assert told == pytest.approx([n / 10 + 0.91 * (n > 5) for n in range(20)], abs=0.03)
+    assert min(pipe.frames("drain")[0]["deadline"] for pipe in pipes) >= 4500
     assert process.outcomes == {"synced": 20}
 
 
