@@ -33,9 +33,7 @@ class Wire(asyncio.Protocol):
         self._transport = transport
         crowd = self.member.crowd
         key = base64.b64encode(os.urandom(16)).decode()
-        transport.write(
-            _HANDSHAKE.format(path=crowd.path, host=f"127.0.0.1:{crowd.port}", key=key).encode()
-        )
+        transport.write(_HANDSHAKE.format(path=crowd.path, host=f"127.0.0.1:{crowd.port}", key=key).encode())
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -56,7 +54,7 @@ class Wire(asyncio.Protocol):
             elif opcode == 1:
                 self.member.heard(self, payload.decode())
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self.member.ended(self)
 
     def send(self, text: str) -> None:
@@ -202,7 +200,7 @@ class Crowd:
             batch = self.members[start : start + at_once]
             for member in batch:
                 self.spawn(member)
-            await self.until(lambda batch=batch: all(member.counts for member in batch))  # type: ignore[misc]
+            await self.until(lambda batch=batch: all(member.counts for member in batch))
 
     async def answered(self, times: int) -> None:
         """Wait until each has been mounted, and answered, so many times."""

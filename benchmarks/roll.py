@@ -1,7 +1,7 @@
 """A fleet that is rolled, in virtual time: every server drains by the library's own plan, every client moves on.
 
-Servers leave one after the other (or several at once), each with a successor that is ready before. A client that is told
-goes to some other server, which may not have been rolled yet, so that many move twice or more. Some are refused,
+Servers leave one after the other (or several at once), each with a successor that is ready before. A client that
+is told goes to some other server, which may not have been rolled yet, so that many move twice or more. Some are refused,
 and come back with the client's back-off; some never answer, and come when their time is up.
 """
 
@@ -19,7 +19,7 @@ TICK = 0.02
 """Seconds."""
 
 Due = dict[int, list[tuple[int, float, Backoff | None]]]
-"""Tick → those who try then: the tick in which they tried first, the delay in ms that they were given, their failures."""
+"""Tick → those who try then: when they tried first, the delay in ms that they were given, their failures."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def simulate(roll: Roll, seed: int, *, plan: Callable[..., DrainPlan] = plan_dra
                 traffic.told += views
                 ends = _tell(roll, plan(views, timeout=roll.timeout, rate=roll.rate), views, tick, due, rng)
                 next_start = max(next_start, ends)
-        for start, delay, backoff in due.pop(tick, ()):
+        for start, delay, failed in due.pop(tick, ()):
             if tick < up or rng.random() < roll.refused:
                 traffic.refusals[tick] += 1
-                backoff = backoff or Backoff(rng.random)
+                backoff = failed or Backoff(rng.random)
                 due[tick + max(1, round(backoff.next(delay) / 1000 / TICK))].append((start, delay, backoff))
                 continue
             server = rng.randrange(roll.servers)
@@ -114,7 +114,7 @@ def simulate(roll: Roll, seed: int, *, plan: Callable[..., DrainPlan] = plan_dra
                 server = rng.randrange(roll.servers)
             on[server] += 1
             traffic.mounts[tick] += 1
-            if backoff:
+            if failed:
                 traffic.waits.append((tick - start) * TICK)
         tick += 1
     if sum(on) != roll.clients // roll.servers * roll.servers:

@@ -1,8 +1,8 @@
 """How evenly the clients come back after a drain: thousands of live ones, and a million in virtual time.
 
-    python -m benchmarks.spread --live        # 5,000 connections to one real server, which is replaced
-    python -m benchmarks.spread --fleet       # 1,000,000 clients on 100 servers, which are rolled
-    python -m benchmarks.spread --draw        # draw docs/spread.svg from what both wrote to benchmarks/results/
+python -m benchmarks.spread --live        # 5,000 connections to one real server, which is replaced
+python -m benchmarks.spread --fleet       # 1,000,000 clients on 100 servers, which are rolled
+python -m benchmarks.spread --draw        # draw docs/spread.svg from what both wrote to benchmarks/results/
 """
 
 from __future__ import annotations

@@ -221,10 +221,10 @@ class Connection:
     def _fail(self, event: Raise, effects: list[Effect]) -> None:
         failed = self.received + 1 if self.in_hand else None
         self._count()
+        if failed is not None:  # first: after the token, a client that did not hear it would never know
+            effects.append(frames.Failed(failed))
         if event.token is not None:
             effects.append(frames.Token(self.received, event.token))
-        if failed is not None:
-            effects.append(frames.Failed(failed))
         if self.draining:
             self.outcome = "gone"
         effects.append(Close(1011, "the handler failed"))

@@ -159,10 +159,11 @@ async def test_a_rate_that_can_not_be_held_is_said(
         await asyncio.gather(*(pipe.answer_drain(sent=0) for pipe in pipes))
         await drain
     said = [record.getMessage() for record in caplog.records]
-    assert said == warned * [
+    warning = (
         "20 views within 18.8 s come back faster than STASH_RECONNECT_RATE (1 a second); "
         "with a STASH_SHUTDOWN_TIMEOUT of 41 s they would not"
-    ]
+    )
+    assert said == warned * [warning]
 
 
 @in_virtual_time

@@ -133,7 +133,7 @@ async def test_a_commit_before_the_crash_is_not_replayed() -> None:
 
 @in_virtual_time
 async def test_an_exception_fails_the_message_in_hand() -> None:
-    """Where the handler raises, a token of the last commit counts the message; then come `failed` and 1011."""
+    """Where the handler raises, `failed` comes first, then a token of the last commit that counts the message, and 1011."""
 
     async def handler(view: View[Words]) -> None:
         async for message in view:
@@ -146,7 +146,7 @@ async def test_an_exception_fails_the_message_in_hand() -> None:
     for data in "abc":
         pipe.message(data)
     assert await pipe.closed() == 1011
-    token, failed = pipe.frames()[-2:]
+    failed, token = pipe.frames()[-2:]
     assert unseal(token["token"])[1:] == (2, {"words": ["a"]})
     assert token["received"] == 2
     assert failed == {"type": "failed", "number": 2}
