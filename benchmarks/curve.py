@@ -113,7 +113,7 @@ def _caption(live: Mapping[str, Any], fleet: Mapping[str, Any]) -> Iterable[str]
     measured = f"Python {live['python']}, Quart {live['quart']}, Hypercorn {live['hypercorn']}"
     lines = (
         f"Left: what the new process saw, for each fifth of a second. {shared}",
-        f"Right: servers leave one after the other; {refused} Green: the highest of ten seconds; red: all told at once.",
+        f"Right: servers leave one after the other; {refused} Green: the highest of ten; red: all told at once.",
         f"{live['date']}, {measured}.",
     )
     for number, line in enumerate(lines):

@@ -1,7 +1,7 @@
 """A fleet that is rolled, in virtual time: every server drains by the library's own plan, every client moves on.
 
 Servers leave one after the other (or several at once), each with a successor that is ready before. A client that
-is told goes to some other server, which may not have been rolled yet, so that many move twice or more. Some are refused,
+is told goes to some other server, which may not be rolled yet, so that many move twice or more. Some are refused,
 and come back with the client's back-off; some never answer, and come when their time is up.
 """
 
