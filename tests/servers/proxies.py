@@ -20,7 +20,7 @@ global
     maxconn 4096
 defaults
     mode http
-    balance leastconn
+    balance roundrobin
     timeout connect 1s
     timeout client 60s
     timeout server 60s
@@ -53,7 +53,6 @@ http {{
     }}
     upstream app {{
         zone app 64k;
-        least_conn;
         {servers}
     }}
     server {{
