@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types floors generated script unit browser wheel js docs format clean
+.PHONY: help demo test lint types floors generated script unit model browser wheel js docs format clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\): *## /\1\t/p' Makefile | expand -t 12
@@ -19,9 +19,10 @@ floors: ## which module may import which
 generated: ## what is generated from the code is what the code generates
 script: ## the JavaScript client: types, tests, and whether the committed bundle is its build
 unit:   ## the Python tests, servers included, on every supported Python
+model:  ## every interleaving of a small world, and the script's machine against it
 browser: ## the tests in Chromium
 wheel:  ## the built wheel, installed and served outside the checkout
-lint types floors generated script unit browser wheel:
+lint types floors generated script unit model browser wheel:
 	@$(PYTHON) tools/check.py $@
 
 js:     ## build, test and put the client into quart_stash/static/

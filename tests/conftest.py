@@ -11,6 +11,7 @@ from hypothesis import settings
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None)
+settings.register_profile("deep", deadline=None, max_examples=10_000)
 settings.load_profile("untimed")
 
 

@@ -134,6 +134,13 @@ def unit() -> None:
         run(here / "python", "-m", "pytest", "--quiet", "--ignore=tests/browser")
 
 
+def model() -> None:
+    """The guarantee in every interleaving up to a depth, and the script's machine against the model's."""
+    node, transitions = find_node(), ROOT / "build" / "transitions.jsonl"
+    run(python() / "python", "-m", "tests.model.explore", "--record", transitions)
+    run(node / "node", "js/replay.js", transitions, path=(node,))
+
+
 def browser() -> None:
     """The tests in Chromium."""
     here = python()
@@ -164,6 +171,7 @@ ALL: dict[str, Callable[[], None]] = {
     "generated": generated,
     "script": script,
     "unit": unit,
+    "model": model,
     "wheel": wheel,
     "browser": browser,
 }

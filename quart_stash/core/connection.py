@@ -159,8 +159,8 @@ class Connection:
             return self._breach("a void that is not for the next number", effects)
         self._arrived += 1
         self.inbox.append(None)
-        if self._asking:
-            self._pass_voids()
+        if self._asking and self._pass_voids():
+            effects.append(Due(final=False))
         return None
 
     def _answered(self, event: frames.Stored | frames.Kept, effects: list[Effect]) -> None:
@@ -221,7 +221,9 @@ class Connection:
     def _fail(self, event: Raise, effects: list[Effect]) -> None:
         failed = self.received + 1 if self.in_hand else None
         self._count()
-        if failed is not None:  # first: after the token, a client that did not hear it would never know
+        # The token last: where the connection breaks between the two, the client must not have dropped a
+        # message of which it never hears.
+        if failed is not None:
             effects.append(frames.Failed(failed))
         if event.token is not None:
             effects.append(frames.Token(self.received, event.token))
@@ -253,11 +255,13 @@ class Connection:
         self._violated(Violation(reason), effects)
         return State.ENDED
 
-    def _pass_voids(self) -> None:
+    def _pass_voids(self) -> bool:
         """Count the void messages that are next, for a handler that asks; a message stays until it is taken."""
+        before = self.received
         while self.inbox and self.inbox[0] is None:
             self.inbox.popleft()
             self.received += 1
+        return self.received > before
 
     def _announce(self, effects: list[Effect]) -> None:
         """Say that the handler is about to take a replayed message: a process may have died of it before."""

@@ -133,7 +133,7 @@ async def test_a_commit_before_the_crash_is_not_replayed() -> None:
 
 @in_virtual_time
 async def test_an_exception_fails_the_message_in_hand() -> None:
-    """Where the handler raises, `failed` comes first, then a token of the last commit that counts the message, and 1011."""
+    """Where the handler raises come `failed`, a token of the last commit that counts the message, and 1011."""
 
     async def handler(view: View[Words]) -> None:
         async for message in view:
