@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-__all__ = ["draw"]
+__all__ = ["draw", "picture", "text"]
 
 WIDTH, PANEL, LEFT, GUTTER = 960, 452, 0, 56
 TOP, LANE = 118, 10
@@ -41,10 +41,14 @@ def draw(result: Mapping[str, Any]) -> str:
         *_panel(result, "app", WIDTH - PANEL, end),
         *_caption(result, foot + 100),
     ]
-    label = "A deploy of 50 connected clients, without and with quart_stash"
+    return picture(WIDTH, height, "A deploy of 50 connected clients, without and with quart_stash", parts)
+
+
+def picture(width: int, height: int, label: str, parts: Iterable[str], style: str = "") -> str:
+    """Return a whole SVG, in the style that the pictures of the documentation share."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-label="{label}">\n<style>{STYLE}</style>\n' + "\n".join(parts) + "\n</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{label}">\n<style>{STYLE}{style}</style>\n' + "\n".join(parts) + "\n</svg>\n"
     )
 
 
@@ -56,7 +60,7 @@ def _panel(result: Mapping[str, Any], what: str, left: float, end: float) -> Ite
         return left + (ms + BEFORE) / (end + BEFORE) * PANEL
 
     title = "Without: a Quart WebSocket" if what == "bare" else "With quart_stash"
-    yield _text(left, 18, title, "title")
+    yield text(left, 18, title, "title")
     yield from _processes(run, x, end)
     yield f'<line class="term" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{TOP - 14}" y2="{bottom + 4}"/>'
     yield from _messages(run["lanes"], x, end)
@@ -65,7 +69,7 @@ def _panel(result: Mapping[str, Any], what: str, left: float, end: float) -> Ite
         at = x(second * 1000)
         yield f'<line class="axis" x1="{at:.1f}" x2="{at:.1f}" y1="{bottom + 4}" y2="{bottom + 8}"/>'
         name = "SIGTERM" if second == 0 else f"{second} s"
-        yield _text(at, bottom + 22, name, "quiet small", "middle")
+        yield text(at, bottom + 22, name, "quiet small", "middle")
     yield from _figures(run, left, bottom + 52, result["clients"])
 
 
@@ -74,14 +78,14 @@ def _processes(run: Mapping[str, Any], x: Any, end: float) -> Iterable[str]:
     start, term, left, stop = x(-BEFORE), x(0), x(run["left"] * 1000), x(end)
     yield f'<rect class="o" x="{start:.1f}" y="42" width="{term - start:.1f}" height="16"/>'
     yield f'<rect class="o late" x="{term:.1f}" y="42" width="{left - term:.1f}" height="16"/>'
-    yield _text(start + 5, 54, "old", "on")
+    yield text(start + 5, 54, "old", "on")
     if run["killed"]:
-        yield _text(left - 6, 54, f"hangs; killed after {run['left']:.0f} s", "small", "end")
-        yield _text(left + 4, 55, "✕", "bad")
+        yield text(left - 6, 54, f"hangs; killed after {run['left']:.0f} s", "small", "end")
+        yield text(left + 4, 55, "✕", "bad")
     else:
-        yield _text(left + 6, 54, f"has left after {run['left']:.1f} s", "quiet small")
+        yield text(left + 6, 54, f"has left after {run['left']:.1f} s", "quiet small")
     yield f'<rect class="n" x="{start:.1f}" y="62" width="{stop - start:.1f}" height="16"/>'
-    yield _text(start + 5, 74, "new, ready before", "on")
+    yield text(start + 5, 74, "new, ready before", "on")
 
 
 def _messages(lanes: Iterable[Mapping[str, Any]], x: Any, end: float) -> Iterable[str]:
@@ -104,14 +108,14 @@ def _figures(run: Mapping[str, Any], left: float, y: float, clients: int) -> Ite
         (328, f"{exact} of {clients}", "counts exactly right", "good" if exact == clients else "bad"),
     )
     for offset, figure, meaning, kind in columns:
-        yield _text(left + offset, y, figure, f"figure {kind}")
-        yield _text(left + offset, y + 18, meaning, "quiet small")
+        yield text(left + offset, y, figure, f"figure {kind}")
+        yield text(left + offset, y + 18, meaning, "quiet small")
 
 
 def _caption(result: Mapping[str, Any], y: float) -> Iterable[str]:
-    yield '<path class="o dots" d="M4 92h0"/>' + _text(12, 96, "answered by the old process", "quiet small")
-    yield '<path class="n dots" d="M190 92h0"/>' + _text(198, 96, "by the new one", "quiet small")
-    yield '<path class="x" d="M300 89v6"/>' + _text(308, 96, "never answered", "quiet small")
+    yield '<path class="o dots" d="M4 92h0"/>' + text(12, 96, "answered by the old process", "quiet small")
+    yield '<path class="n dots" d="M190 92h0"/>' + text(198, 96, "by the new one", "quiet small")
+    yield '<path class="x" d="M300 89v6"/>' + text(308, 96, "never answered", "quiet small")
     lanes = len(result["app"]["lanes"])
     every, clients, cores = result["interval_ms"], result["clients"], result["cores"]
     versions = ", ".join(f"{name.capitalize()} {result[name]}" for name in ("python", "quart", "hypercorn"))
@@ -124,8 +128,9 @@ def _caption(result: Mapping[str, Any], y: float) -> Iterable[str]:
         f"{result['date']}, {versions}, {how}.",
     )
     for number, line in enumerate(lines):
-        yield _text(0, y + number * 17, line, "quiet small")
+        yield text(0, y + number * 17, line, "quiet small")
 
 
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{escape(text)}</text>'
+def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
+    """Return one line of words."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">{escape(words)}</text>'

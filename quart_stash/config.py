@@ -30,7 +30,9 @@ class StashConfig:
     mount_timeout: float | None = _key(
         None, "seconds from accept to `mount`; default: the shutdown time-out and 5 more"
     )
-    reconnect_rate: float = _key(500.0, "reconnects a second that the fleet should see; paces the drain")
+    reconnect_rate: float = _key(
+        500.0, "reconnects a second that one leaving process may cause; paces its drain"
+    )
     max_state_size: int = _key(65536, "bytes of encoded state in one token")
     max_mount_size: int = _key(262144, "bytes of one mount frame")
     max_message_size: int = _key(1048576, "bytes of one message of the client")

@@ -116,8 +116,11 @@ class Client:
         await self.until(lambda: self.close_code is not None or len(self.seen("mounted")) > before)
         if len(self.seen("mounted")) == before:
             raise NotMounted(self.close_code)
-        for number in sorted(self.outbox):
-            await self.raw("=" + self.outbox[number])
+        for number in range(self.received + 1, self.sent + 1):
+            if number in self.outbox:
+                await self.raw("=" + self.outbox[number])
+            else:  # it has failed
+                await self.control("void", number=number)
 
     async def send(self, data: str) -> None:
         """Send one message, kept until a token covers it. After `flushed` it waits for the next connection."""

@@ -17,8 +17,8 @@ from environment import (
     fail,
     find_node,
     find_python,
-    install_chromium,
     install_packages,
+    install_programs,
     make_venv,
     search_path,
 )
@@ -124,6 +124,7 @@ def bundle() -> None:
 
 def unit() -> None:
     """The Python tests, servers included, on every supported Python."""
+    install_programs("haproxy", "nginx")
     for version in PYTHONS:
         here = python(version)
         names = ("quart", "hypercorn", "uvicorn", "gunicorn")
@@ -143,7 +144,7 @@ def model() -> None:
 def browser() -> None:
     """The tests in Chromium."""
     here = python()
-    install_chromium()
+    install_programs("chromium")
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
 
 

@@ -1,4 +1,4 @@
-"""Set-up: finds Pythons, Node and Chromium, makes the virtual environments. Runs on Python 3.9 and newer."""
+"""Set-up: finds Pythons and Node, installs programs, makes the virtual environments. Runs on Python 3.9 and newer."""
 
 from __future__ import annotations
 
@@ -101,19 +101,33 @@ def install_packages(node: Path) -> None:
     installed.write_text(wanted)
 
 
-def install_chromium() -> None:
-    """Install Debian's Chromium, unless there is one."""
-    if shutil.which("chromium"):
+_DEBIAN = {"chromium": ("chromium", "fonts-dejavu-core"), "haproxy": ("haproxy",), "nginx": ("nginx",)}
+
+
+def install_programs(*names: str) -> None:
+    """Install Debian's packages for these programs, unless they are there.
+
+    Args:
+        names: commands, such as `haproxy`.
+
+    Raises:
+        SetupError: there is no way to.
+    """
+    # Servers may be on no ordinary user's PATH.
+    places = os.pathsep.join([search_path(), "/usr/sbin"])
+    missing = [name for name in names if not shutil.which(name, path=places)]
+    if not missing:
         return
+    packages = [package for name in missing for package in _DEBIAN[name]]
     if not shutil.which("apt-get"):
-        fail("the browser tests need a `chromium` on the PATH")
+        fail(f"the tests need on the PATH: {', '.join(missing)}")
     sudo = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
     if sudo and not shutil.which("sudo"):
-        fail("the browser tests need Chromium; as root: apt-get install chromium")
-    print("installing Chromium", flush=True)
+        fail(f"the tests need {', '.join(missing)}; as root: apt-get install {' '.join(packages)}")
+    print(f"installing {', '.join(missing)}", flush=True)
     apt = (*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes")
     quietly(*apt, "update")
-    quietly(*apt, "install", "--no-install-recommends", "chromium", "fonts-dejavu-core")
+    quietly(*apt, "install", "--no-install-recommends", *packages)
 
 
 def search_path(*first: Path) -> str:

@@ -1,23 +1,30 @@
 /** When to try again: exponential back-off with full jitter. Pure: the source of randomness is an argument. */
 
+/** Milliseconds within which the first try after a failure comes, however long a server asks for. */
+const SOON = 1_000;
+
 export class Backoff {
   #attempt = 0;
 
   /** @param {{ base?: number, cap?: number, random?: () => number }} [options] milliseconds */
-  constructor({ base = 100, cap = 10_000, random = Math.random } = {}) {
+  constructor({ base = 100, cap = 5_000, random = Math.random } = {}) {
     this.base = base;
     this.cap = cap;
     this.random = random;
   }
 
   /**
-   * @param {number} [floor] milliseconds that a server asked for; the jitter comes on top
+   * The first failures after a paced drain come as evenly as the drain did, so the next try may be soon. What fails again is
+   * spread over all the time that the server asked for: so many clients, over so long, are its rate.
+   *
+   * @param {number} [delay] milliseconds within which a server asked its clients to try again
    * @returns {number} milliseconds to wait before the next attempt
    */
-  next(floor = 0) {
+  next(delay = 0) {
     const most = Math.min(this.cap, this.base * 2 ** this.#attempt);
+    const spread = this.#attempt > 0 ? delay : Math.min(delay, SOON);
     this.#attempt += 1;
-    return floor + this.random() * most;
+    return this.random() * Math.max(most, spread);
   }
 
   /** Begin anew, after progress. */

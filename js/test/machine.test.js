@@ -201,10 +201,12 @@ test("messages sent while a token is being refused are lost with the others, not
   assert.deepEqual(machine.snapshot(), { token: "U0", received: 0, outbox: [] });
 });
 
-test("back-off grows with full jitter up to its cap, on top of what a server asks for", () => {
+test("back-off grows with full jitter up to its cap; after the first failure, over what a server asks for", () => {
   const backoff = new Backoff({ base: 100, cap: 1000, random: () => 0.5 });
   assert.deepEqual([0, 0, 0, 0, 0, 0].map(() => backoff.next()), [50, 100, 200, 400, 500, 500]);
-  assert.equal(backoff.next(3000), 3500);
+  assert.deepEqual([backoff.next(3000), backoff.next(300)], [1500, 500]);
   backoff.reset();
-  assert.equal(backoff.next(), 50);
+  assert.deepEqual([3000, 3000, 300].map((delay) => backoff.next(delay)), [500, 1500, 200]);
+  backoff.reset();
+  assert.equal(backoff.next(80), 50);
 });

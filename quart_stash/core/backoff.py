@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 __all__ = ["Backoff"]
 
-_BASE, _CAP = 100.0, 10_000.0  # milliseconds
+_BASE, _CAP = 100.0, 5_000.0  # milliseconds
+_SOON = (
+    1_000.0  # milliseconds within which the first try after a failure comes, however long a server asks for
+)
 
 
 class Backoff:
@@ -26,15 +29,19 @@ class Backoff:
         self._cap = cap
         self._attempt = 0
 
-    def next(self, floor: float = 0) -> float:
+    def next(self, delay: float = 0) -> float:
         """Return the milliseconds to wait before the next attempt.
 
+        The first failures after a paced drain come as evenly as the drain did, so the next try may be soon. What
+        fails again is spread over all the time that the server asked for: so many clients, over so long, are its rate.
+
         Args:
-            floor: milliseconds that a server asked for; the jitter comes on top.
+            delay: milliseconds within which a server asked its clients to try again.
         """
         most = min(self._cap, self._base * 2.0 ** min(self._attempt, 32))
+        spread = delay if self._attempt else min(delay, _SOON)
         self._attempt += 1
-        return floor + self._random() * most
+        return self._random() * max(most, spread)
 
     def reset(self) -> None:
         """Begin anew, after progress."""

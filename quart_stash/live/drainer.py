@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
+from math import ceil
 
-from ..core.drain import plan_drain
+from ..core.drain import DrainPlan, plan_drain
 from ..core.events import Outcome
 from .registry import Registry
 from .socket import CLOSE_GRACE, Socket
@@ -19,9 +20,11 @@ __all__ = ["Drainer"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
+_HICCUP = 0.02  # seconds that a batch may be late: no reason to be later with all that follow
 _UNWIND = 0.25  # seconds that a cancelled handler has, once all the time is up
 
 Notify = Callable[..., None]
+_Batch = tuple[float, list[Socket]]  # when the time of these is up
 
 
 class Drainer:
@@ -40,6 +43,7 @@ class Drainer:
         self._notify = notify
         self._task: asyncio.Task[None] | None = None
         self._skip = False
+        self._id = secrets.token_hex(4)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def count(self, outcome: Outcome) -> None:
@@ -69,17 +73,17 @@ class Drainer:
         unmounted = [socket for socket in self._registry if socket.feed is not None and not socket.feed.live]
         plan = plan_drain(len(views), timeout=timeout, rate=self._rate)
         logger.info("draining: %d views, %.1f s at most (%s)", len(views), timeout, reason)
+        if timeout < plan.enough:
+            logger.warning(
+                "%d views within %.1f s come back faster than STASH_RECONNECT_RATE (%g a second); "
+                "with a STASH_SHUTDOWN_TIMEOUT of %.0f s they would not",
+                len(views), plan.deadline - plan.answer, self._rate, ceil(plan.enough),
+            )  # fmt: skip
         self._notify("drain_started", views=len(views), timeout=timeout)
-        end = start + plan.deadline
-        waiting = iter(views)
-        drain = secrets.token_hex(4)
         for socket in unmounted:  # one whose mount is just being answered is a view when it is told
-            self._tell(socket, drain, plan.deadline, plan.delay)
-        for offset, size in plan.batches:
-            await self._until(start + offset)
-            for socket in islice(waiting, size):
-                self._tell(socket, drain, end - loop.time(), plan.delay)
-        await self._wait_for_views(len(views), end)
+            self._tell(socket, plan.deadline, plan.delay)
+        told = await self._tell_all(views, plan, start)
+        await self._wait_for_views(len(views), told)
         late = list(self._registry)
         grace = max(0.0, min(CLOSE_GRACE, (start + timeout - loop.time()) / 2))
         await self._all((_end(socket, grace) for socket in late), grace)
@@ -89,15 +93,41 @@ class Drainer:
         logger.info("drained: %s, in %.1f s", self._summary(len(views)), loop.time() - start)
         self._notify("drain_finished", outcomes=dict(self.outcomes), seconds=loop.time() - start)
 
-    async def _wait_for_views(self, total: int, end: float) -> None:
-        """Wait until every view is handed back, or the time is up; say every second how far it is."""
+    async def _tell_all(self, views: list[Socket], plan: DrainPlan, start: float) -> deque[_Batch]:
+        """Tell the views, batch by batch. Returns the batches, each with the time when its time is up.
+
+        Where the process was held up (by a garbage collection, say) what was missed is not made up for at once, as
+        long as everyone keeps half the deadline.
+        """
         loop = asyncio.get_running_loop()
+        waiting = iter(views)
+        told: deque[_Batch] = deque()
+        behind, most = 0.0, plan.answer - plan.deadline / 2
+        for offset, size in plan.batches:
+            await self._until(start + offset + behind)
+            late = loop.time() - (start + offset)
+            if late - behind > _HICCUP:
+                behind = min(late, most)
+            batch = list(islice(waiting, size))
+            end = min(start + offset + behind + plan.answer, start + plan.deadline)
+            for socket in batch:
+                self._tell(socket, end - loop.time(), plan.delay)
+            told.append((end, batch))
+        return told
+
+    async def _wait_for_views(self, total: int, told: deque[_Batch]) -> None:
+        """Wait until every view is handed back, or its time is up; say every second how far it is."""
+        loop = asyncio.get_running_loop()
+        end, _ = told[-1]
         said = loop.time()
         while not self._skip and self._registry.views():
-            left = end - loop.time()
-            if left <= 0:
+            while told and told[0][0] <= loop.time():
+                for socket in told.popleft()[1]:
+                    if socket.feed is not None and socket.feed.live:
+                        self._work(_end(socket, CLOSE_GRACE))
+            if not told:
                 return
-            await self._registry.change(min(left, 0.1))
+            await self._registry.change(min(told[0][0] - loop.time(), 0.1))
             if loop.time() - said >= 1:
                 said = loop.time()
                 logger.info("draining: %s, %.1f s left", self._summary(total), max(0.0, end - said))
@@ -135,11 +165,13 @@ class Drainer:
         if delay > 0 and not self._skip:
             await asyncio.sleep(delay)
 
-    def _tell(self, socket: Socket, drain: str, left: float, delay: float) -> None:
-        """Begin one view's handshake, in its own task: a peer that does not read must not hold up others."""
-        if socket.feed is None:
-            return
-        work = socket.feed.drain(drain, max(0, round(left * 1000)), round(delay * 1000))
+    def _tell(self, socket: Socket, left: float, delay: float) -> None:
+        """Begin one view's handshake."""
+        if socket.feed is not None:
+            self._work(socket.feed.drain(self._id, max(0, round(left * 1000)), round(delay * 1000)))
+
+    def _work(self, work: Awaitable[None]) -> None:
+        """Do it in a task of its own: a peer that does not read must not hold up others."""
         task = asyncio.ensure_future(_guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

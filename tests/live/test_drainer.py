@@ -35,6 +35,11 @@ def cutting(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return cuts
 
 
+def stall(seconds: float) -> None:
+    """Let time pass in which the loop does nothing."""
+    asyncio.get_running_loop()._clock.now += seconds  # type: ignore[attr-defined]
+
+
 def now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -79,8 +84,8 @@ async def test_the_drain_frame() -> None:
     await drain
     frames = [pipe.frames("drain")[0] for pipe in pipes]
     assert len({frame["drain"] for frame in frames}) == 1
-    assert [frame["deadline"] for frame in frames] == pytest.approx([9000, 8500, 8000, 7500], abs=1)
-    assert {frame["delay"] for frame in frames} == {2000}
+    assert [frame["deadline"] for frame in frames] == [7500] * 4
+    assert {frame["delay"] for frame in frames} == {4000}
 
 
 @in_virtual_time
@@ -100,6 +105,65 @@ async def test_views_are_told_at_the_rate() -> None:
     await drain
     assert told == pytest.approx([index / 10 for index in range(20)], abs=0.03)
     assert process.outcomes == {"synced": 20}
+
+
+@in_virtual_time
+async def test_what_was_missed_in_a_stall_is_not_made_up_for_at_once() -> None:
+    """A process that stood still for a while goes on telling at the rate, and everyone has half the deadline."""
+    told: list[float] = []
+    process = Process(nothing, reconnect_rate=10, shutdown_timeout=10)
+
+    async def watch(pipe: Pipe) -> None:
+        await pipe.until(lambda: pipe.frames("drain"))
+        told.append(now())
+        await pipe.answer_drain(sent=0)
+
+    pipes = [await process.mount() for _ in range(20)]
+    drain = process.drain()
+    asyncio.get_running_loop().call_later(0.51, stall, 1)
+    await asyncio.gather(*(watch(pipe) for pipe in pipes))
+    await drain
+    assert told == pytest.approx([n / 10 + 0.91 * (n > 5) for n in range(20)], abs=0.03)
+    assert min(pipe.frames("drain")[0]["deadline"] for pipe in pipes) >= 4500
+    assert process.outcomes == {"synced": 20}
+
+
+@in_virtual_time
+async def test_clients_that_answer_nothing_are_closed_at_the_rate() -> None:
+    """Where nobody answers, the connections are closed one after the other too: each brings a reconnect."""
+    ends: list[float] = []
+    process = Process(nothing, reconnect_rate=10, shutdown_timeout=10)
+
+    async def watch(pipe: Pipe) -> None:
+        assert await pipe.closed() == 1012
+        ends.append(now())
+
+    pipes = [await process.mount() for _ in range(20)]
+    drain = process.drain()
+    await asyncio.gather(*(watch(pipe) for pipe in pipes))
+    await drain
+    assert ends == pytest.approx([9 - 1.9 + index / 10 for index in range(20)], abs=0.03)
+    assert process.outcomes == {"timed-out": 20}
+
+
+@pytest.mark.parametrize(("timeout", "warned"), [(40.5, True), (41, False)])
+@in_virtual_time
+async def test_a_rate_that_can_not_be_held_is_said(
+    timeout: float, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the time-out is too short for the rate, a warning says how long it would have to be."""
+    process = Process(nothing, reconnect_rate=1, shutdown_timeout=timeout)
+    pipes = [await process.mount() for _ in range(20)]
+    with caplog.at_level(logging.WARNING, "quart_stash"):
+        drain = process.drain()
+        await asyncio.gather(*(pipe.answer_drain(sent=0) for pipe in pipes))
+        await drain
+    said = [record.getMessage() for record in caplog.records]
+    warning = (
+        "20 views within 18.8 s come back faster than STASH_RECONNECT_RATE (1 a second); "
+        "with a STASH_SHUTDOWN_TIMEOUT of 41 s they would not"
+    )
+    assert said == warned * [warning]
 
 
 @in_virtual_time
