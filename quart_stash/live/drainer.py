@@ -75,6 +75,7 @@ class Drainer:
         drain = secrets.token_hex(4)
         for socket in unmounted:  # one whose mount is just being answered is a view when it is told
             self._tell(socket, drain, plan.deadline, plan.delay)
+        await asyncio.sleep(0)  # they are told by now, so the one that is a view is waited for
         for offset, size in plan.batches:
             await self._until(start + offset)
             for socket in islice(waiting, size):
