@@ -29,7 +29,7 @@ test("every state that a row names exists, and no row leads out of the last one"
   assert.deepEqual(TABLE.over, {});
 });
 
-test("a replayed message that was in hand at three crashes becomes failed and void", () => {
+test("trace 19: a replayed message that was in hand at three crashes becomes failed and void", () => {
   const machine = new Machine();
   machine.handle({ do: "send", data: "poison" });
   machine.handle({ do: "send", data: "good" });
@@ -59,7 +59,7 @@ test("a message that was on the wire, but not in hand, is not to blame, however 
   }
 });
 
-test("a message that is too large becomes failed and void at the third refusal", () => {
+test("trace 19: a message that is too large becomes failed and void at the third refusal", () => {
   const machine = live();
   machine.handle({ do: "send", data: "huge" });
   for (let conn = 1; conn < 3; conn += 1) {
@@ -98,7 +98,7 @@ test("a message that failed without a token to cover it is void from then on", (
   assert.deepEqual(machine.snapshot()?.outbox, [null]);
 });
 
-test("a token that nobody can judge is kept for a minute, then mounted anyway", () => {
+test("trace 4: a token that nobody can judge is kept for a minute, then mounted anyway", () => {
   const machine = live();
   let now = 0;
   machine.handle({ do: "end", conn: 1, code: 1012, now });

@@ -51,7 +51,7 @@ test("a reload takes the view up where it was: token, messages and their numbers
   assert.equal(second.stats.status, "restored");
 });
 
-test("a tab that dies without a word has everything in storage already", async () => {
+test("trace 2: a tab that dies without a word has everything in storage already", async () => {
   const first = open();
   first.send("a");
   await rest();
@@ -62,7 +62,7 @@ test("a tab that dies without a word has everything in storage already", async (
   assert.equal(second.stats.sent, 2);
 });
 
-test("each history entry has its own view", async () => {
+test("trace 23: each history entry has its own view", async () => {
   open().send("a");
   unload();
   const entry = tab.state;
@@ -121,7 +121,7 @@ test("forms are written when the page or the tab is hidden", () => {
   assert.equal(page.forms.calls.filter((call) => call === "flush").length, 2);
 });
 
-test("a duplicated tab forks: it mounts under the token, without the copied messages", async () => {
+test("trace 3: a duplicated tab forks: it mounts under the token, without the copied messages", async () => {
   const original = open();
   await rest();
   original.send("a");

@@ -153,7 +153,7 @@ test("the limits of the markup hold before the first mount", () => {
   assert.throws(() => open().send("four"), RangeError);
 });
 
-test("forms that would make the mount too large are left out, and the page hears it", async () => {
+test("trace 19: forms that would make the mount too large are left out, and the page hears it", async () => {
   page.forms.typed = { profile: [["bio", "x".repeat(LIMITS.mount)]] };
   tab.load({ limits: LIMITS }).forms.typed = page.forms.typed;
   const socket = open();
@@ -288,7 +288,7 @@ test("refused during a drain, it tries again after the server's delay", async ()
   assert.equal(network.last.said[0].type, "mount");
 });
 
-test("a second drain right after the hand-over loses nothing", async () => {
+test("trace 21: a second drain right after the hand-over loses nothing", async () => {
   const socket = open();
   await rest();
   socket.send("a");
@@ -487,7 +487,7 @@ test("garbage from the server ends the view with 1002, and is never thrown", asy
   assert.deepEqual(heard.at(-1), { type: "close", code: 1002 });
 });
 
-test("finished: the slot is forgotten, what was left is lost, and the socket closes with 1000", async () => {
+test("trace 12: finished: the slot is forgotten, what was left is lost, and the socket closes with 1000", async () => {
   const socket = open();
   const heard = record(socket);
   await rest();
@@ -615,7 +615,7 @@ test("clear tells the forms", async () => {
   assert.equal(page.forms.calls.at(-1), "clear profile");
 });
 
-test("reload stashes everything and reloads, at most once per tab and build", async () => {
+test("trace 19: reload stashes everything and reloads, at most once per tab and build", async () => {
   for (const expected of [1, 1]) {
     const socket = open();
     const heard = record(socket);

@@ -188,7 +188,7 @@ def test_age() -> None:
     assert SEALER.open(TOKEN, HERE, max_age=None, now=NOW + 1e9).payload == b"the state"
 
 
-def test_the_future() -> None:
+def test_trace_27_the_future() -> None:
     """A server's clock that steps back an hour refuses nothing; a token from further ahead is refused."""
     assert CLOCK_TOLERANCE >= 3600
     assert SEALER.open(TOKEN, HERE, max_age=60, now=NOW - 3600).payload == b"the state"
@@ -260,7 +260,7 @@ def test_a_new_salt_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks only exist on POSIX")
-def test_a_fork_draws_its_own_salt() -> None:
+def test_trace_25_a_fork_draws_its_own_salt() -> None:
     """A forked process seals under another key than its parent, who goes on with his own."""
     sealer = Sealer(RING, numbered())
     before = sealer.header(sealer.seal(b"x", HERE, version=1, now=NOW))
