@@ -107,6 +107,7 @@ async def test_trace_22_a_script_under_two_addresses(tmp_path: Path) -> None:
     async with fleet(APP, tmp_path) as servers, tab(f"http://127.0.0.1:{servers.port}/one") as page:
         await say(page, "first")
         told = await shows(page, "1 first")
+        await page.wait_for_function("() => socket.stats.received === 1")
         await page.fill("#user", "ada")
         await page.reload()
         assert await shows(page, "1 first") == told, "the view is no copy of itself"

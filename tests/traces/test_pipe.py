@@ -276,8 +276,8 @@ async def test_trace_20_five_thousand_views_drained_at_once() -> None:
     assert statuses == ["restored"] * views
     batch = 0.02  # seconds
     assert all(late - early >= 1 - batch for early, late in zip(opened, opened[rate:], strict=False))
-    for pipe in new.host.gateway.registry:
-        pipe.end()
+    for each in new.host.gateway.registry:
+        each.end()
 
 
 @pytest.mark.parametrize("steps", range(8))
