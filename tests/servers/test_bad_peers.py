@@ -161,10 +161,10 @@ async def flood(server: Server, **headers: str) -> None:
     await server.logs("flooding")
 
 
-@pytest.mark.parametrize("wrapped", [{}, {"APP_WRAPPED": "1"}], ids=["bare", "behind-a-middleware"])
+@pytest.mark.parametrize("wrapped", ["", "yes"], ids=["bare", "behind-a-middleware"])
 @pytest.mark.parametrize("setup", [UVICORN, GUNICORN], ids=lambda setup: setup.name)
 async def test_trace_26_a_forged_address_cuts_nothing_else(
-    setup: Setup, wrapped: dict[str, str], tmp_path: Path
+    setup: Setup, wrapped: str, tmp_path: Path
 ) -> None:
     """Behind a proxy that passes a foreign address and port, the process leaves, and no other connection is touched."""
     said: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -175,7 +175,7 @@ async def test_trace_26_a_forged_address_cuts_nothing_else(
 
     async with await asyncio.start_server(database, "127.0.0.1", 0) as service:
         port = service.sockets[0].getsockname()[1]
-        async with stashed(setup, tmp_path, APP_DATABASE_PORT=str(port), **wrapped) as server:
+        async with stashed(setup, tmp_path, APP_DATABASE_PORT=str(port), APP_WRAPPED=wrapped) as server:
             await flood(server, X_Forwarded_For=f"127.0.0.1:{port}")
             server.signal()
             assert await left(server) == "0 of 1 synced, 1 timed out"

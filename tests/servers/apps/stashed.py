@@ -21,7 +21,7 @@ app.config["SECRET_KEY"] = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
 app.config.from_prefixed_env()
 stash = QuartStash(app)
 
-if "APP_WRAPPED" in os.environ:  # by another middleware, behind which the server can't be seen
+if os.environ.get("APP_WRAPPED"):  # by another middleware, behind which the server can't be seen
     stashed = app.asgi_app
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
