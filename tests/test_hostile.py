@@ -278,7 +278,7 @@ async def test_an_old_token_is_expired(server: Server) -> None:
 @pytest.mark.parametrize(
     "path", ["/items/2", "/busy", "/items/1?x=1"], ids=["other arguments", "another view", "another query"]
 )
-async def test_a_token_of_another_address_is_refused(server: Server, path: str) -> None:
+async def test_trace_15_a_token_of_another_address_is_refused(server: Server, path: str) -> None:
     """A token is bound to its view, the route's arguments and the query string."""
     async with bystander(server):
         one = await left(server)
@@ -288,7 +288,7 @@ async def test_a_token_of_another_address_is_refused(server: Server, path: str) 
         await one.abort()
 
 
-async def test_a_token_of_another_host_is_refused(server: Server) -> None:
+async def test_trace_15_a_token_of_another_host_is_refused(server: Server) -> None:
     """A token is bound to the host that the client asked for: tenants are told apart by it."""
     async with bystander(server):
         one = await left(server)
@@ -319,7 +319,7 @@ async def login(server: Server, user: str) -> str:
     return headers["set-cookie"].partition(";")[0]
 
 
-async def test_a_token_of_other_page_params_is_refused(server: Server) -> None:
+async def test_trace_15_a_token_of_other_page_params_is_refused(server: Server) -> None:
     """A token of order 1 is not mounted with validly signed page params of order 2, nor without any."""
     async with bystander(server):
         _, headers, _ = await server.get("/page/1")

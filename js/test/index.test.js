@@ -10,7 +10,7 @@ import { FakeSocket } from "./world.js";
 const hang = /** @type {any} */ (FakeSocket);
 const bundle = new URL("../../quart_stash/static/quart-stash.js", import.meta.url);
 
-test("evaluated under two URLs, as source and as bundle, it is one instance", async () => {
+test("trace 22: evaluated under two URLs, as source and as bundle, it is one instance", async () => {
   const twice = await import(`${bundle}?again`);
   assert.equal(twice.StashSocket, StashSocket);
   assert.equal(twice.install, install);

@@ -29,7 +29,7 @@ test("every state that a row names exists, and no row leads out of the last one"
   assert.deepEqual(TABLE.over, {});
 });
 
-test("a replayed message that was in hand at three crashes becomes failed and void", () => {
+test("trace 19: a replayed message that was in hand at three crashes becomes failed and void", () => {
   const machine = new Machine();
   machine.handle({ do: "send", data: "poison" });
   machine.handle({ do: "send", data: "good" });
@@ -59,7 +59,7 @@ test("a message that was on the wire, but not in hand, is not to blame, however 
   }
 });
 
-test("a message that is too large becomes failed and void at the third refusal", () => {
+test("trace 19: a message that is too large becomes failed and void at the third refusal", () => {
   const machine = live();
   machine.handle({ do: "send", data: "huge" });
   for (let conn = 1; conn < 3; conn += 1) {
@@ -98,7 +98,7 @@ test("a message that failed without a token to cover it is void from then on", (
   assert.deepEqual(machine.snapshot()?.outbox, [null]);
 });
 
-test("a token that nobody can judge is kept for a minute, then mounted anyway", () => {
+test("trace 4: a token that nobody can judge is kept for a minute, then mounted anyway", () => {
   const machine = live();
   let now = 0;
   machine.handle({ do: "end", conn: 1, code: 1012, now });
@@ -114,16 +114,24 @@ test("a token that nobody can judge is kept for a minute, then mounted anyway", 
   assert.equal(/** @type {any} */ (machine.mountFrame({ conn: 10, now })).anyway, undefined);
 });
 
-test("an older connection's frames are void once another one is being mounted", () => {
+test("trace 13: an older connection's token trims nothing once another one is mounted: what comes after is replayed", () => {
   const machine = live();
-  machine.handle({ do: "send", data: "a" });
+  for (const data of "1234567") machine.handle({ do: "send", data });
+  machine.receive(1, { type: "token", received: 5, token: "T5" });
   machine.receive(1, { type: "drain", drain: "d", deadline: 9, delay: 0 });
   machine.handle({ do: "open", conn: 2 });
   machine.handle({ do: "deadline", conn: 1 });
   machine.handle({ do: "connect", conn: 2 });
-  assert.deepEqual(machine.receive(1, { type: "token", received: 1, token: "late" }), []);
-  assert.deepEqual(machine.receive(1, { type: "finished", received: 1 }), []);
-  assert.equal(machine.snapshot()?.token, "T0");
+  const late = /** @type {const} */ ([{ type: "token", received: 7, token: "late" }, { type: "finished", received: 7 }, { message: "late" }]);
+  for (const frame of late) assert.deepEqual(machine.receive(1, frame), []);
+  machine.receive(2, { ...MOUNTED, status: "restored", received: 5 });
+  for (const frame of late) assert.deepEqual(machine.receive(1, frame), []);
+  assert.deepEqual(machine.snapshot(), { token: "T5", received: 5, outbox: ["6", "7"] });
+  machine.handle({ do: "end", conn: 2, code: 1006 });
+  const [mount] = frames(machine.handle({ do: "connect", conn: 3 }));
+  assert.deepEqual(mount, { type: "mount", sent: 7, token: "T5" });
+  const effects = machine.receive(3, { ...MOUNTED, status: "restored", received: 5 });
+  assert.deepEqual(frames(effects), [{ message: "6" }, { message: "7" }]);
 });
 
 test("a late stimulus changes nothing", () => {

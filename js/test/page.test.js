@@ -51,18 +51,28 @@ test("a reload takes the view up where it was: token, messages and their numbers
   assert.equal(second.stats.status, "restored");
 });
 
-test("a tab that dies without a word has everything in storage already", async () => {
+test("trace 2: a tab that dies without a word has everything in storage already, and no number is used twice", async () => {
   const first = open();
-  first.send("a");
   await rest();
-  first.send("b");
-  page = tab.load();
+  for (let number = 1; number <= 7; number += 1) first.send(String(number));
+  network.last.server.settle();
+  first.send("8");
+  first.send("9");
+  // The server has processed them; its token is not here yet.
+  network.last.server.take();
+  network.last.server.take();
   tab.locks.held.clear();
+  page = tab.load();
   const second = open();
-  assert.equal(second.stats.sent, 2);
+  assert.equal(second.stats.sent, 9);
+  await rest();
+  network.last.server.numbered = true;
+  second.send("10");
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.list, ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
 });
 
-test("each history entry has its own view", async () => {
+test("trace 23: each history entry has its own view", async () => {
   open().send("a");
   unload();
   const entry = tab.state;
@@ -121,7 +131,7 @@ test("forms are written when the page or the tab is hidden", () => {
   assert.equal(page.forms.calls.filter((call) => call === "flush").length, 2);
 });
 
-test("a duplicated tab forks: it mounts under the token, without the copied messages", async () => {
+test("trace 3: a duplicated tab forks: it mounts under the token, without the copied messages", async () => {
   const original = open();
   await rest();
   original.send("a");

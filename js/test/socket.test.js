@@ -153,7 +153,7 @@ test("the limits of the markup hold before the first mount", () => {
   assert.throws(() => open().send("four"), RangeError);
 });
 
-test("forms that would make the mount too large are left out, and the page hears it", async () => {
+test("trace 19: forms that would make the mount too large are left out, and the page hears it", async () => {
   page.forms.typed = { profile: [["bio", "x".repeat(LIMITS.mount)]] };
   tab.load({ limits: LIMITS }).forms.typed = page.forms.typed;
   const socket = open();
@@ -316,7 +316,7 @@ for (const down of [0, 200, 1_000, 5_000, 30_000]) {
   }
 }
 
-test("a second drain right after the hand-over loses nothing", async () => {
+test("trace 21: a second drain right after the hand-over loses nothing", async () => {
   const socket = open();
   await rest();
   socket.send("a");
@@ -515,17 +515,16 @@ test("garbage from the server ends the view with 1002, and is never thrown", asy
   assert.deepEqual(heard.at(-1), { type: "close", code: 1002 });
 });
 
-test("finished: the slot is forgotten, what was left is lost, and the socket closes with 1000", async () => {
+test("trace 12: finished: the slot is forgotten, what was queued behind the last message is lost, and the socket closes with 1000", async () => {
   const socket = open();
   const heard = record(socket);
   await rest();
-  socket.send("a");
-  socket.send("b");
-  network.last.server.send({ type: "finished", received: 1 });
+  for (let number = 1; number <= 9; number += 1) socket.send(`message ${number}`);
+  network.last.server.send({ type: "finished", received: 7 });
   await rest();
   assert.deepEqual(stored(), []);
   assert.deepEqual(heard.slice(-2), [
-    { type: "lost", numbers: [2], messages: ["b"] },
+    { type: "lost", numbers: [8, 9], messages: ["message 8", "message 9"] },
     { type: "close", code: 1000 },
   ]);
   socket.send("too late");
@@ -588,18 +587,41 @@ test("forget removes the slot, the secrets and the forms", async () => {
   assert.ok(page.forms.calls.includes("forget"));
 });
 
-test("a secret message lives in memory alone, and its number stays taken after a reload", async () => {
+test("trace 17: a password sent in an outage is nowhere in storage, and after a reload its number stays taken", async () => {
   const first = open();
   await rest();
+  network.mood = "refuse";
+  network.last.end(1006);
+  first.send("login", { secret: false });
   first.send("password: hunter2", { secret: true });
-  assert.ok(!JSON.stringify([...tab.session.items]).includes("hunter2"));
-  assert.deepEqual(network.last.server.inbox, ["password: hunter2"]);
+  first.send("and then");
+  const everything = () => JSON.stringify([...tab.session.items, ...tab.local.items]);
+  assert.ok(!everything().includes("hunter2"));
   page.fire("pagehide");
+  assert.ok(!everything().includes("hunter2"));
   page = tab.load();
+  network.mood = "accept";
   const second = open();
   await rest();
   second.send("next");
-  assert.deepEqual(network.last.said.slice(1), [{ type: "void", number: 1 }, { message: "next" }]);
+  assert.deepEqual(network.last.said.slice(1), [
+    { message: "login" },
+    { type: "void", number: 2 },
+    { message: "and then" },
+    { message: "next" },
+  ]);
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view, { list: ["login", "and then", "next"], n: 4 });
+});
+
+test("a secret message that is not lost with its page is sent, and sent again", async () => {
+  const socket = open();
+  await rest();
+  socket.send("password: hunter2", { secret: true });
+  assert.deepEqual(network.last.server.inbox, ["password: hunter2"]);
+  network.last.end(1006);
+  await pass(100);
+  assert.deepEqual(network.last.server.inbox, ["password: hunter2"]);
 });
 
 test("named secrets are kept where the server says, given back, and dropped after their time", async () => {
@@ -643,7 +665,7 @@ test("clear tells the forms", async () => {
   assert.equal(page.forms.calls.at(-1), "clear profile");
 });
 
-test("reload stashes everything and reloads, at most once per tab and build", async () => {
+test("trace 19: reload stashes everything and reloads, at most once per tab and build", async () => {
   for (const expected of [1, 1]) {
     const socket = open();
     const heard = record(socket);

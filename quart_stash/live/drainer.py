@@ -82,6 +82,7 @@ class Drainer:
         self._notify("drain_started", views=len(views), timeout=timeout)
         for socket in unmounted:  # one whose mount is just being answered is a view when it is told
             self._tell(socket, plan.deadline, plan.delay)
+        await asyncio.sleep(0)  # they are told by now, so the one that is a view is waited for
         told = await self._tell_all(views, plan, start)
         await self._wait_for_views(len(views), told)
         late = list(self._registry)

@@ -169,7 +169,7 @@ class Socket:
     @property
     def transport(self) -> asyncio.WriteTransport | None:
         """The connection itself, where the server lets it be found."""
-        return transport_of(self._send)
+        return transport_of(self._send) or transport_of(self._receive)  # another middleware may wrap one
 
     @property
     def queued(self) -> bool:

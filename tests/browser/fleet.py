@@ -62,9 +62,14 @@ class Fleet:
         self._old: list[Server] = []
         self.current: Server | None = None
 
+    async def succeed(self) -> Server | None:
+        """Start the next process, and return the one that was current, which goes on."""
+        old, self.current = self.current, await self._start()
+        return old
+
     async def deploy(self) -> None:
         """Roll: the new process is ready before the old one is told to leave; returns when that one has left."""
-        old, self.current = self.current, await self._start()
+        old = await self.succeed()
         if old is not None:
             old.signal(signal.SIGTERM)
             if await old.exited() != 0:

@@ -19,11 +19,12 @@ async def state(page: Page) -> str:
     return await page.inner_text("#state")
 
 
-@pytest.mark.parametrize("session", ["", "?fresh"], ids=["same-session", "fresh-session"])
-async def test_another_user_in_the_same_tab(session: str, tmp_path: Path) -> None:
-    """B logs in where A was, and goes back through A's history: there is nothing of A's."""
+@pytest.mark.parametrize("fresh", ["", "?fresh"], ids=["same-session", "fresh-session"])
+@pytest.mark.parametrize("login", ["user_id", "flask-login", "quart-auth"])
+async def test_trace_16_another_user_in_the_same_tab(login: str, fresh: str, tmp_path: Path) -> None:
+    """A logs out, B logs in where A was, and goes back through A's history: there is nothing of A's, neither here nor there."""
     async with (
-        fleet(APP, tmp_path) as servers,
+        fleet(APP, tmp_path, LOGIN=login) as servers,
         tab(f"http://127.0.0.1:{servers.port}/as/ada") as page,
     ):
         await state(page)
@@ -31,15 +32,23 @@ async def test_another_user_in_the_same_tab(session: str, tmp_path: Path) -> Non
         await page.evaluate("socket.send('A said this')")
         await page.wait_for_function("() => document.getElementById('state').textContent.includes('A said')")
         await page.reload()
-        assert "A said this" in await state(page)
+        known = await state(page)
+        assert "A said this" in known and "A's letters" in known
         assert await page.input_value("#note") == "A's letters"
-        await page.goto(f"http://127.0.0.1:{servers.port}/as/bob{session}")
+        await page.goto(f"http://127.0.0.1:{servers.port}/out")
+        assert await page.inner_text("#user") == "nobody"
+        assert "A" not in await state(page)
+        await page.goto(f"http://127.0.0.1:{servers.port}/as/bob{fresh}")
         assert await page.inner_text("#user") == "bob"
         assert "A" not in await state(page)
-        await page.go_back()
-        await page.wait_for_function("() => document.getElementById('user')?.textContent === 'bob'")
+        for _ in range(2):
+            await page.go_back()
+            await page.wait_for_function("() => document.getElementById('user')?.textContent === 'bob'")
+            assert "A" not in await state(page)
+            assert await page.input_value("#note") == ""
+        await page.evaluate("socket.send('bob was here')")
+        await page.wait_for_function("() => document.getElementById('state').textContent.includes('bob')")
         assert "A" not in await state(page)
-        assert await page.input_value("#note") == ""
 
 
 async def test_another_user_in_another_tab(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_age() -> None:
     assert SEALER.open(TOKEN, HERE, max_age=None, now=NOW + 1e9).payload == b"the state"
 
 
-def test_the_future() -> None:
+def test_trace_27_the_future() -> None:
     """A server's clock that steps back an hour refuses nothing; a token from further ahead is refused."""
     assert CLOCK_TOLERANCE >= 3600
     assert SEALER.open(TOKEN, HERE, max_age=60, now=NOW - 3600).payload == b"the state"
@@ -260,7 +260,7 @@ def test_a_new_salt_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks only exist on POSIX")
-def test_a_fork_draws_its_own_salt() -> None:
+def test_trace_25_a_fork_draws_its_own_salt() -> None:
     """A forked process seals under another key than its parent, who goes on with his own."""
     sealer = Sealer(RING, numbered())
     before = sealer.header(sealer.seal(b"x", HERE, version=1, now=NOW))
@@ -278,6 +278,39 @@ def test_a_fork_draws_its_own_salt() -> None:
     after = sealer.header(sealer.seal(b"x", HERE, version=1, now=NOW))
     assert opens(token) == b"from the child"
     assert sealer.header(token).salt != before.salt == after.salt
+
+
+@pytest.mark.parametrize("how", ["a fork", "a snapshot"])
+def test_trace_25_a_clone_in_the_middle_of_a_seal(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is cloned just before it draws a nonce, with a new number or the same one, shares no nonce with its clone."""
+    if how == "a snapshot":
+        number = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: number)
+    reading, writing = os.pipe()
+    calls, child = 0, -1
+
+    def random(size: int) -> bytes:
+        nonlocal calls, child
+        calls += 1
+        if calls == 5:  # after a salt, and some nonces
+            child = os.fork()
+        return os.urandom(size)
+
+    sealer = Sealer(RING, random)
+    try:
+        sealed = [sealer.seal(b"x", HERE, version=1, now=NOW) for _ in range(100)]
+        if child == 0:
+            os.write(writing, " ".join(sealed[3:]).encode())
+    finally:
+        if child == 0:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        sealed += pipe.read().split()
+    os.waitpid(child, 0)
+    headers = [sealer.header(token) for token in sealed]
+    assert len({(header.salt, header.nonce) for header in headers}) == len(headers) == 197
+    assert len({header.salt for header in headers}) == (2 if how == "a fork" else 1)
 
 
 def test_hostile_salts_are_forgotten() -> None:

@@ -390,24 +390,6 @@ async def test_a_full_inbox_pauses_the_socket() -> None:
 
 
 @in_virtual_time
-async def test_three_hundred_replays_behind_a_restore() -> None:
-    """A handler that awaits the browser first gets its answer, though 300 replayed messages are in front of it."""
-    seen: list[str | bytes] = []
-
-    async def handler(view: View[None]) -> None:
-        await view.restore("secret")
-        async for message in view:
-            seen.append(message.data)
-
-    pipe = await Process(handler, max_queue=10).mount(sent=300)
-    for number in range(300):
-        pipe.message(str(number))
-    pipe.say("kept", key="secret")
-    await pipe.until(lambda: pipe.frames("token") and pipe.frames("token")[-1]["received"] == 300)
-    assert seen == [str(number) for number in range(300)]
-
-
-@in_virtual_time
 async def test_a_restore_with_a_paused_socket() -> None:
     """A handler that awaits the browser while the socket is paused already lets it be read again."""
     seen: list[str | bytes] = []
@@ -430,7 +412,7 @@ async def test_a_restore_with_a_paused_socket() -> None:
 
 
 @in_virtual_time
-async def test_too_much_behind_a_restore() -> None:
+async def test_trace_18_too_much_behind_a_restore() -> None:
     """While the handler awaits the browser the inbox is bounded in bytes: more than four large messages close with 1013."""
 
     async def handler(view: View[None]) -> None:
@@ -450,7 +432,7 @@ async def test_too_much_behind_a_restore() -> None:
 
 @pytest.mark.parametrize("flood", ["=", "void"])
 @in_virtual_time
-async def test_a_flood_without_bytes_behind_a_restore(flood: str) -> None:
+async def test_trace_18_a_flood_without_bytes_behind_a_restore(flood: str) -> None:
     """While the handler awaits the browser the inbox is bounded in messages too: empty ones and voids take memory."""
 
     async def handler(view: View[None]) -> None:
@@ -695,24 +677,6 @@ async def test_an_answer_after_the_handler_gave_up() -> None:
     pipe.say("kept", key="a", token=token)
     assert await pipe.closed() == 1000
     assert seen == ["one"]
-
-
-@in_virtual_time
-async def test_keep_returns_only_once_the_browser_has_confirmed() -> None:
-    """Where the connection is lost before the answer, `keep` never returns, and nothing uses what was not kept."""
-    used: list[str] = []
-
-    async def handler(view: View[None]) -> None:
-        await view.keep("password", "made up", max_age=60)
-        used.append("made up")
-
-    process = Process(handler)
-    pipe = await process.mount()
-    await pipe.until(lambda: pipe.frames("keep"))
-    pipe.disconnect()
-    await pipe.ended()
-    assert used == []
-    assert process.ends == ["cancelled"]
 
 
 @in_virtual_time

@@ -114,24 +114,6 @@ async def test_commit_in_the_middle_counts_the_message_in_hand() -> None:
 
 
 @in_virtual_time
-async def test_a_commit_before_the_crash_is_not_replayed() -> None:
-    """After `append; await commit(); raise` in one message the token holds it once, and it is not marked as failed."""
-
-    async def handler(view: View[Words]) -> None:
-        async for message in view:
-            view.state.words.append(str(message.data))
-            await view.commit()
-            raise ValueError("after the commit")
-
-    process = Process(handler, Words)
-    pipe = await process.mount()
-    pipe.message("a")
-    assert await pipe.closed() == 1011
-    assert unseal(pipe.frames("token")[-1]["token"])[1:] == (1, {"words": ["a"]})
-    assert pipe.frames("failed") == []
-
-
-@in_virtual_time
 async def test_an_exception_fails_the_message_in_hand() -> None:
     """Where the handler raises come `failed`, a token of the last commit that counts the message, and 1011."""
 

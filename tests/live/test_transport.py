@@ -75,7 +75,7 @@ def test_it_frees_a_blocked_writer() -> None:
     ],
     ids=repr,
 )
-def test_a_foreign_address_is_left_alone(foreign: dict[str, Any]) -> None:
+def test_trace_26_a_foreign_address_is_left_alone(foreign: dict[str, Any]) -> None:
     """Where a proxy's headers name another address, or there is none, nothing is touched."""
     ends = pair()
     assert not cut_descriptor({**scope_of(ends[0]), **foreign})

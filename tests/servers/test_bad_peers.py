@@ -161,7 +161,11 @@ async def flood(server: Server, **headers: str) -> None:
     await server.logs("flooding")
 
 
-async def test_a_forged_address_cuts_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrapped", ["", "yes"], ids=["bare", "behind-a-middleware"])
+@pytest.mark.parametrize("setup", [UVICORN, GUNICORN], ids=lambda setup: setup.name)
+async def test_trace_26_a_forged_address_cuts_nothing_else(
+    setup: Setup, wrapped: str, tmp_path: Path
+) -> None:
     """Behind a proxy that passes a foreign address and port, the process leaves, and no other connection is touched."""
     said: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -171,7 +175,7 @@ async def test_a_forged_address_cuts_nothing_else(tmp_path: Path) -> None:
 
     async with await asyncio.start_server(database, "127.0.0.1", 0) as service:
         port = service.sockets[0].getsockname()[1]
-        async with stashed(UVICORN, tmp_path, APP_DATABASE_PORT=str(port)) as server:
+        async with stashed(setup, tmp_path, APP_DATABASE_PORT=str(port), APP_WRAPPED=wrapped) as server:
             await flood(server, X_Forwarded_For=f"127.0.0.1:{port}")
             server.signal()
             assert await left(server) == "0 of 1 synced, 1 timed out"
@@ -233,7 +237,7 @@ async def test_sigterm_in_mid_message(setup: Setup, tmp_path: Path) -> None:
 
 
 @both
-async def test_a_handler_that_is_busy_beyond_the_deadline(setup: Setup, tmp_path: Path) -> None:
+async def test_trace_08_a_handler_that_is_busy_beyond_the_deadline(setup: Setup, tmp_path: Path) -> None:
     """Its view is timed out, and the message in hand is replayed, once, on the next process."""
     with listening() as listener:
         async with stashed(setup, tmp_path, listener=listener) as server:
@@ -255,7 +259,9 @@ async def test_a_handler_that_is_busy_beyond_the_deadline(setup: Setup, tmp_path
 
 @pytest.mark.parametrize("what", ["once", "always"])
 @both
-async def test_a_handler_that_swallows_its_cancellation(setup: Setup, what: str, tmp_path: Path) -> None:
+async def test_trace_08_a_handler_that_swallows_its_cancellation(
+    setup: Setup, what: str, tmp_path: Path
+) -> None:
     """The process leaves by the deadline all the same, and the log names the handler."""
     async with stashed(setup, tmp_path) as server:
         one = await mounted(server, f"/stubborn/{what}")
@@ -271,7 +277,7 @@ async def test_a_handler_that_swallows_its_cancellation(setup: Setup, what: str,
 
 
 @both
-async def test_a_push_only_handler(setup: Setup, tmp_path: Path) -> None:
+async def test_trace_08_a_push_only_handler(setup: Setup, tmp_path: Path) -> None:
     """A view that never asks for a message drains too, goes on from its state, and its last push is the token's."""
     with listening() as listener:
         async with stashed(setup, tmp_path, listener=listener) as server:
@@ -290,7 +296,7 @@ async def test_a_push_only_handler(setup: Setup, tmp_path: Path) -> None:
 
 
 @both
-async def test_what_runs_when_a_view_is_handed_back(setup: Setup, tmp_path: Path) -> None:
+async def test_trace_06_what_runs_when_a_view_is_handed_back(setup: Setup, tmp_path: Path) -> None:
     """Code after the loop does not run, `finally` does, and a pusher in a task group unwinds: the outcome is `synced`."""
     async with stashed(setup, tmp_path) as server:
         one = await mounted(server, "/unwind")
@@ -305,7 +311,7 @@ async def test_what_runs_when_a_view_is_handed_back(setup: Setup, tmp_path: Path
 
 
 @both
-async def test_a_handler_that_returns_while_a_drain_runs(setup: Setup, tmp_path: Path) -> None:
+async def test_trace_07_a_handler_that_returns_while_a_drain_runs(setup: Setup, tmp_path: Path) -> None:
     """Its view is finished, not handed back: the client forgets it."""
     async with stashed(setup, tmp_path) as server:
         one = await mounted(server, "/returning")

@@ -1,17 +1,25 @@
-"""An application with users: what one has typed must never reach another."""
+"""An application with users: what one has typed must never reach another. `LOGIN` says how it keeps who is logged in."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from typing import Any
 
+import quart_auth
 from quart import Quart, redirect, render_template_string, request, session
 from quart.typing import ResponseReturnValue
 
 from quart_stash import QuartStash, View
 
+LOGIN = os.environ.get("LOGIN", "user_id")
+
 app = Quart(__name__)
+app.config["QUART_AUTH_COOKIE_SECURE"] = False  # plain HTTP on the loopback address
 app.config.from_prefixed_env()
 stash = QuartStash(app)
+if LOGIN == "quart-auth":
+    quart_auth.QuartAuth(app)
 
 PAGE = """<!doctype html><title>{{ user }}</title>{{ stash_script() }}
 <form data-stash="note"><input name="note" id="note"></form>
@@ -30,18 +38,45 @@ class Notes:
     said: list[str] = field(default_factory=list)
 
 
+def user() -> Any:
+    """Return who is logged in."""
+    if LOGIN == "quart-auth":
+        return quart_auth.current_user.auth_id
+    return session.get("_user_id" if LOGIN == "flask-login" else "user_id")
+
+
 @app.get("/")
 async def page() -> str:
     """Show who is logged in."""
-    return await render_template_string(PAGE, user=session.get("user_id", "nobody"))
+    return await render_template_string(PAGE, user=user() or "nobody")
+
+
+@app.get("/out")
+async def log_out() -> ResponseReturnValue:
+    """Log out."""
+    if LOGIN == "quart-auth":
+        quart_auth.logout_user()
+    elif LOGIN == "flask-login":
+        # What its `logout_user` takes out of the session.
+        for key in ("_user_id", "_fresh", "_id"):
+            session.pop(key, None)
+    else:
+        session.pop("user_id", None)
+    return redirect("/")
 
 
 @app.get("/as/<user>")
 async def log_in(user: str) -> ResponseReturnValue:
-    """Log in as anybody, or out; with `fresh` the whole session is a new one."""
+    """Log in as anybody; with `fresh` the whole session is a new one."""
     if "fresh" in request.args:
         session.clear()
-    session["user_id"] = user
+    if LOGIN == "quart-auth":
+        quart_auth.login_user(quart_auth.AuthUser(user))
+    elif LOGIN == "flask-login":
+        # What its `login_user` puts into the session; `_id` is a hash of the address and the browser.
+        session.update(_user_id=user, _fresh=True, _id="5f1e")
+    else:
+        session["user_id"] = user
     return redirect("/")
 
 
