@@ -45,6 +45,7 @@ class Session:
         plain: whether the client does not speak it.
         state: the view's state; the handler changes or replaces it.
         view_id: stable for the life of the view.
+        outcome: how its hand-over ended, once it has.
         task: the handler's task, once it runs.
         secrets: what the browser keeps for the view, once it is mounted.
     """
@@ -62,6 +63,7 @@ class Session:
         self.machine: Connection = Connection()
         self.plain: bool = frames.SUBPROTOCOL not in (socket.scope.get("subprotocols") or [])
         self.state: Any = None
+        self.outcome: events.Outcome | None = None
         self.task: asyncio.Task[Any] | None = None
         self._config = config
         self._sealer = sealer
@@ -107,14 +109,28 @@ class Session:
         without = (State.OPENED, State.DECIDING, State.ENDED)
         return not self.plain and self.machine.state not in without
 
+    @property
+    def draining(self) -> bool:
+        """Whether the view is being handed over."""
+        return self.machine.draining
+
+    @property
+    def paused(self) -> bool:
+        """Whether it takes no frames, since too many wait for the handler."""
+        return self._room is not None
+
     async def drain(self, drain: str, deadline: int, delay: int) -> None:
-        """The server leaves: begin the handshake. A plain client is closed at the end, as others are."""
+        """Begin the handshake. A plain client is closed at the end, as others are."""
         if not self.plain:
             await self._apply(events.StartDrain(drain, deadline, delay))
 
     async def expire(self) -> None:
         """The time for the drain is up."""
         await self._apply(events.Deadline())
+
+    async def silent(self) -> None:
+        """Nothing was heard for too long: the connection is lost, whatever the server believes."""
+        await self._apply(events.Violation("nothing was heard in time", 4408))
 
     def _parse(self, data: str | bytes) -> events.Event:
         config = self._config
@@ -367,9 +383,9 @@ class Session:
     def _ended(self) -> None:
         self._timers.cancel_all()
         self._make_room()
-        outcome, self.machine.outcome = self.machine.outcome, None
-        if outcome is not None:
-            self._on_outcome(self, outcome)
+        if self.outcome is None and self.machine.outcome is not None:
+            self.outcome = self.machine.outcome
+            self._on_outcome(self, self.outcome)
 
 
 def _larger(data: str | bytes, limit: int) -> bool:
