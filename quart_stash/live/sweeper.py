@@ -18,7 +18,8 @@ __all__ = ["Sweeper"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
-_LOOKS = 8  # within the shorter of the two times
+# Looks within the time for silence, and within the maximum age: so fine is what is counted in them.
+_SILENCE_LOOKS, _AGE_LOOKS = 8, 100
 _YOUNGEST = 0.75  # of the maximum age: views that came together leave over the last quarter of it
 
 _random = secrets.SystemRandom()
@@ -64,7 +65,7 @@ class Sweeper:
         """
         self._registry = registry
         self._max_age = max_age
-        self._period = min(silence or inf, max_age or inf) / _LOOKS
+        self._period = min((silence or inf) / _SILENCE_LOOKS, (max_age or inf) / _AGE_LOOKS)
         self._patience = inf if silence is None else ceil(silence / self._period)
         self._hand_over = hand_over
         self._watched: dict[Socket, _Watch] = {}
