@@ -16,20 +16,11 @@ from pathlib import Path
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.servers.harness import Server, serving
+from tests.servers.harness import serving
 
 from .gap import SERVED
 
 MOUNT = '{"type":"mount","sent":0}'
-
-
-def resident(server: Server) -> int:
-    """Return the resident memory of the server's processes, in KiB."""
-    total = 0
-    for pid in server.pids:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
-    return total
 
 
 async def connected(url: str, view: bool) -> ClientConnection:
@@ -54,12 +45,12 @@ async def measure(what: str, count: int) -> float:
         async with serving(SERVED[what], Path(folder) / "log") as server:
             url = server.url("/count")
             warm = [await connected(url, what == "app") for _ in range(20)]
-            before = resident(server)
+            before = server.memory
             sockets: list[ClientConnection] = []
             for _ in range(0, count, 50):
                 sockets += await asyncio.gather(*(connected(url, what == "app") for _ in range(50)))
             await asyncio.sleep(1)
-            growth = resident(server) - before
+            growth = (server.memory - before) / 1024
             for socket in warm + sockets:
                 socket.transport.abort()
     return growth / count

@@ -65,6 +65,17 @@ class StashMiddleware:
         """Hand every view back to its client, for good, as on SIGTERM. Returns when it is done."""
         await asyncio.shield(self._serving().gateway.leave(reason))
 
+    async def rebalance(self, fraction: float) -> dict[str, int]:
+        """Hand a share of the live views to other processes, and go on serving. Returns counts by outcome.
+
+        Args:
+            fraction: of the live views; more than 0, and 1 at most.
+
+        Raises:
+            ConfigurationError: there is no such share.
+        """
+        return await self._serving().gateway.rebalance(fraction)
+
     def _serving(self) -> Host:
         if self._host is None or self._host.gateway.loop is not asyncio.get_running_loop():
             self._host = Host(self._config, self._keyring)

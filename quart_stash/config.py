@@ -33,6 +33,12 @@ class StashConfig:
     reconnect_rate: float = _key(
         500.0, "reconnects a second that one leaving process may cause; paces its drain"
     )
+    silence_timeout: float | None = _key(
+        120.0, "seconds without a word of a view's client after which it is lost; None: never"
+    )
+    max_connection_age: float | None = _key(
+        None, "seconds after which a view is handed to a fresh connection; default: never"
+    )
     max_state_size: int = _key(65536, "bytes of encoded state in one token")
     max_mount_size: int = _key(262144, "bytes of one mount frame")
     max_message_size: int = _key(1048576, "bytes of one message of the client")
@@ -49,7 +55,8 @@ class StashConfig:
         for name in ("max_mount_size", "max_message_size"):
             _require(getattr(self, name) >= 1024, name, "must be 1024 bytes or more")
         _require(self.sync_interval >= 0, "sync_interval", "must be 0 or more")
-        _require(self.mount_timeout is None or self.mount_timeout > 0, "mount_timeout", "must be more than 0")
+        for name in ("mount_timeout", "silence_timeout", "max_connection_age"):
+            _require(getattr(self, name) is None or getattr(self, name) > 0, name, "must be more than 0")
         _require(self.max_queue >= 1, "max_queue", "must be 1 or more")
         _require(
             self.max_mount_size >= self.max_state_size * 4 / 3 + 1024,

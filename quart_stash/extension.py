@@ -135,6 +135,19 @@ class QuartStash:
         """Hand every view back to its client, for good, as on SIGTERM. Returns when it is done."""
         await asyncio.shield(self._host().gateway.leave(reason))
 
+    async def rebalance(self, fraction: float) -> dict[str, int]:
+        """Hand a share of the live views to other processes, and go on serving. Returns counts by outcome.
+
+        After a scale-out, say: each of these clients comes in anew, wherever the load balancer sends it.
+
+        Args:
+            fraction: of the live views; more than 0, and 1 at most.
+
+        Raises:
+            ConfigurationError: there is no such share.
+        """
+        return await self._host().gateway.rebalance(fraction)
+
     @property
     def draining(self) -> bool:
         """Whether a drain runs or has run."""
@@ -142,9 +155,9 @@ class QuartStash:
         return host is not None and host.gateway.draining
 
     def stats(self) -> dict[str, int]:
-        """Return counts: `live` views now; `fresh`, `restored`, … mounts and drain outcomes so far."""
+        """Return counts: `live` views now; `fresh`, `restored`, … mounts and outcomes of hand-overs so far."""
         gateway = self._host().gateway
-        counts: Counter[str] = gateway.registry.counts + gateway.drainer.outcomes
+        counts: Counter[str] = gateway.registry.counts + gateway.registry.outcomes
         return {"live": len(gateway.registry.views()), **counts}
 
     def seal(self, value: Any, *, purpose: str) -> str:

@@ -221,7 +221,7 @@ class Host:
             await session.wait_for_end()
 
     def _drained(self, view_type: ViewType[Any], session: Session, outcome: Outcome) -> None:
-        self.gateway.drainer.count(outcome)
+        self.gateway.registry.outcomes[outcome] += 1
         self._notify("view_drained", view=view_type.name, id=session.view_id, outcome=outcome)
 
 

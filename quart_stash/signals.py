@@ -28,7 +28,7 @@ drain_started: NamedSignal = _signals.signal("drain-started")
 """The server is leaving. Sent with `views` (how many) and `timeout` (seconds)."""
 
 view_drained: NamedSignal = _signals.signal("view-drained")
-"""A view has ended in a drain. With `view`, `id` and `outcome`: `synced`, `timed-out`, `gone`, `finished`."""
+"""A view has ended as it was handed over. With `view`, `id`, `outcome`: `synced`, `timed-out`, `gone`, `finished`."""
 
 drain_finished: NamedSignal = _signals.signal("drain-finished")
 """The drain is over. Sent with `outcomes` (how many of each) and `seconds`."""

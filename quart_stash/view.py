@@ -149,7 +149,7 @@ class View(Generic[S]):
     @property
     def draining(self) -> bool:
         """Whether the view is being handed back, for handlers that poll."""
-        return self._session.machine.draining
+        return self._session.draining
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         while True:

@@ -107,6 +107,23 @@ async def test_a_drain_leaves_the_async_with() -> None:
 
 
 @in_virtual_time
+async def test_a_share_is_handed_over() -> None:
+    """A rebalancing ends the body as a drain does, and the middleware goes on serving."""
+    app = App()
+    middleware = wrap(app)
+    pipe = connect(middleware)
+    await pipe.mount()
+    work = asyncio.create_task(middleware.rebalance(1))
+    token = (await pipe.answer_drain(sent=0))["token"]
+    assert await work == {"synced": 1}
+    assert app.log == ["left", "finally"]
+    assert not middleware.draining
+    again = connect(middleware)
+    assert (await again.mount(token=token))["status"] == "restored"
+    await end(again)
+
+
+@in_virtual_time
 async def test_a_disconnect_ends_the_body() -> None:
     """When the client is gone the body is cancelled where it waits, and the `async with` is left."""
     app = App()

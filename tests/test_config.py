@@ -22,6 +22,8 @@ def test_defaults() -> None:
     assert config.token_max_age == 86400
     assert config.sync_interval == 0.25
     assert config.reconnect_rate == 500
+    assert config.silence_timeout == 120
+    assert config.max_connection_age is None
     assert config.max_state_size == 65536
     assert config.max_mount_size == 262144
     assert config.max_queue == 256
@@ -44,10 +46,12 @@ def test_only_our_keys_are_read() -> None:
             "STASHED": 1,
             "STASH_BUILD": None,
             "STASH_MOUNT_TIMEOUT": None,
+            "STASH_SILENCE_TIMEOUT": None,
             "STASH_SHUTDOWN_TIMEOUT": 3,
         }
     )
     assert config.shutdown_timeout == 3
+    assert config.silence_timeout is None
 
 
 def test_allowed_origins_are_a_list_of_text() -> None:
@@ -67,6 +71,10 @@ def test_allowed_origins_are_a_list_of_text() -> None:
         ("STASH_TOKEN_MAX_AGE", -1),
         ("STASH_SYNC_INTERVAL", -0.1),
         ("STASH_MOUNT_TIMEOUT", 0),
+        ("STASH_SILENCE_TIMEOUT", 0),
+        ("STASH_SILENCE_TIMEOUT", "120"),
+        ("STASH_MAX_CONNECTION_AGE", -1),
+        ("STASH_MAX_CONNECTION_AGE", float("nan")),
         ("STASH_RECONNECT_RATE", 0),
         ("STASH_MAX_STATE_SIZE", 1.5),
         ("STASH_MAX_STATE_SIZE", 0),

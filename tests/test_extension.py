@@ -11,7 +11,15 @@ from typing import Annotated, Any
 import pytest
 from quart import Quart, abort, render_template_string, session
 
-from quart_stash import ClientSettable, ConfigurationError, QuartStash, TokenExpired, TokenRefused, View
+from quart_stash import (
+    ClientSettable,
+    ConfigurationError,
+    QuartStash,
+    TokenExpired,
+    TokenRefused,
+    View,
+    signals,
+)
 from quart_stash.core.state import StateType
 
 from .live.pipe import SECRET, Pipe, in_virtual_time, settle
@@ -572,6 +580,38 @@ async def test_stats() -> None:
         "gone": 1,
         "timed-out": 1,
     }
+
+
+@in_virtual_time
+async def test_a_rebalancing_is_no_drain() -> None:
+    """The stash goes on serving; what it counts is the process's, and what a later drain tells is its own."""
+    app = make_app()
+    stash = QuartStash(app)
+    shop(app, stash)
+    finished: list[dict[str, int]] = []
+
+    @signals.drain_finished.connect_via(app)
+    def note(_: Quart, outcomes: dict[str, int], seconds: float) -> None:
+        finished.append(outcomes)
+
+    first, other = connect(app), connect(app)
+    for pipe in (first, other):
+        await pipe.mount()
+    work = asyncio.create_task(stash.rebalance(1))
+    await asyncio.gather(first.answer_drain(sent=0), other.answer_drain(sent=0))
+    assert await work == {"synced": 2}
+    assert not stash.draining and finished == []
+    client = app.test_client()
+    assert (await client.get("/_stash/ready")).status_code == 200
+    again = connect(app)
+    await again.mount(token=first.final["token"])  # type: ignore[index]
+    with pytest.raises(ConfigurationError, match="a share"):
+        await stash.rebalance(1.5)
+    drain = asyncio.create_task(stash.drain())
+    await again.answer_drain(sent=0)
+    await drain
+    assert finished == [{"synced": 1}]
+    assert stash.stats()["synced"] == 3
 
 
 @in_virtual_time

@@ -201,6 +201,7 @@ export class Session {
   #carry(effect) {
     switch (effect.do) {
       case "frame":
+        if (effect.conn === this.machine.conn) this.#pulse.said();
         return this.#dialer.send(effect.conn, serialise(effect.frame));
       case "store":
         return this.store();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { Backoff } from "../src/backoff.js";
+import { serialise } from "../src/frames.js";
 import { StashSocket } from "../src/socket.js";
 import { LIMITS } from "./model.js";
 import { FakeStorage, Network, Tab, pass, record, rest } from "./world.js";
@@ -452,6 +453,33 @@ test("silence is followed by a ping, and a ping that nobody answers by another c
   await pass(5000);
   await pass(100);
   assert.equal(network.sockets.length, 2);
+});
+
+test("a page that is told all the time, and says nothing itself, pings all the same", async () => {
+  open();
+  await rest();
+  for (let round = 0; round < 3; round += 1) {
+    network.last.said.length = 0;
+    for (let seconds = 0; seconds < 30; seconds += 5) {
+      await pass(5000);
+      network.last.hear(serialise({ type: "clear", form: "none" }));
+    }
+    assert.deepEqual(network.last.said, [{ type: "ping" }]);
+  }
+  assert.equal(network.sockets.length, 1);
+});
+
+test("a page that says something all the time, and hears nothing, pings all the same", async () => {
+  const socket = open();
+  await rest();
+  network.last.deaf = true;
+  for (let seconds = 0; seconds < 25; seconds += 5) {
+    socket.send("x");
+    await pass(5000);
+  }
+  assert.deepEqual(network.last.said.at(-1), { type: "ping" });
+  await pass(5000);
+  assert.equal(network.last.readyState, 3);
 });
 
 test("it tries at once when the network is back, the tab is looked at, or the page is thawed", async () => {

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..config import StashConfig
 from ..core.origin import origin_allowed
+from ..errors import ConfigurationError
 from .drainer import Drainer, Notify
+from .handover import summary
 from .registry import Registry
 from .shutdown import HypercornContext, ShutdownTrigger, SignalChain, server_limit, server_name
 from .socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
+from .sweeper import Sweeper
 from .transport import cut
 
 __all__ = ["Gateway"]
@@ -40,6 +45,13 @@ class Gateway:
         self.registry: Registry = Registry()
         self.drainer: Drainer = Drainer(self.registry, rate=config.reconnect_rate, notify=notify)
         self.trigger: ShutdownTrigger = trigger or ShutdownTrigger()
+        self._sweeper = Sweeper(
+            self.registry,
+            silence=config.silence_timeout,
+            max_age=config.max_connection_age,
+            hand_over=self._hand_over,
+        )
+        self._handovers: set[asyncio.Task[Any]] = set()
         self._config = config
         self._timeout = config.shutdown_timeout
         self._context = HypercornContext()
@@ -64,6 +76,33 @@ class Gateway:
     def draining(self) -> bool:
         """Whether the server is leaving."""
         return self.drainer.draining
+
+    async def rebalance(self, fraction: float) -> dict[str, int]:
+        """Hand a random share of the live views over, and go on serving.
+
+        Raises:
+            ConfigurationError: `fraction` is not more than 0, and 1 at most.
+        """
+        if not 0 < fraction <= 1:
+            raise ConfigurationError(f"a share of the views is more than 0, and 1 at most, not {fraction!r}")
+        views = [
+            socket for socket in self.registry.views() if socket.feed is not None and not socket.feed.draining
+        ]
+        if self.draining or not views:
+            return {}
+        share = secrets.SystemRandom().sample(views, max(1, round(fraction * len(views))))
+        logger.info("handing over: %d of %d views", len(share), len(views))
+        outcomes = await asyncio.shield(self._hand_over(share, "handing over"))
+        logger.info("handed over: %s", summary(outcomes, len(share)))
+        return dict(outcomes)
+
+    def _hand_over(self, views: Sequence[Socket], label: str = "") -> asyncio.Task[Counter[str]]:
+        task = self.loop.create_task(
+            self.drainer.hand_over(views, timeout=self._config.shutdown_timeout, label=label)
+        )
+        self._handovers.add(task)
+        task.add_done_callback(self._handovers.discard)
+        return task
 
     # What the ways of shutdown.py call.
 
@@ -93,6 +132,7 @@ class Gateway:
             await socket.refuse(503, [(b"retry-after", b"1")])
             return
         self.registry.add(socket)
+        self._sweeper.start()
         try:
             await app({**scope, SCOPE_KEY: socket}, socket.receive, socket.send)
         except Exception:
@@ -103,6 +143,8 @@ class Gateway:
             if socket.feed is not None:
                 socket.feed.gone()
             self.registry.remove(socket)
+            if not len(self.registry):
+                self._sweeper.stop()
             if socket.stuck and scope.get("http_version") != "2":  # there it would take others along
                 cut(socket)
 

@@ -1,4 +1,4 @@
-"""The live sockets of one application, and how its views were mounted."""
+"""The live sockets of one application, and how its views were mounted and handed over."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ class Registry:
 
     Attributes:
         counts: how many views were mounted `fresh`, `restored`, `rejected` or `plain` so far.
+        outcomes: how many hand-overs ended in which way so far.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
         self._sockets: dict[Socket, None] = {}
         self._changed: asyncio.Event | None = None
 
@@ -38,6 +40,7 @@ class Registry:
         self._sockets.pop(socket, None)
         if self._changed is not None:
             self._changed.set()
+            self._changed = None
 
     def views(self) -> list[Socket]:
         """Return the sockets whose views can be handed back."""
@@ -45,9 +48,9 @@ class Registry:
 
     async def change(self, within: float) -> None:
         """Wait until a socket has gone, for `within` seconds at most."""
-        self._changed = asyncio.Event()
+        changed = self._changed = self._changed or asyncio.Event()  # of all that wait
         try:
             async with asyncio.timeout(within):
-                await self._changed.wait()
+                await changed.wait()
         except TimeoutError:
             pass

@@ -21,6 +21,7 @@ from ..core.merge import Merged
 from ..core.state import StateType
 from ..core.tokens import Binding, Sealer
 from ..errors import ProtocolError, TokenStale
+from .inbox import Room
 from .secrets import Questions, Secrets
 from .socket import Socket
 from .sync import Sync
@@ -29,12 +30,6 @@ from .timers import Timers
 __all__ = ["Session"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
-
-# How many of the largest messages may wait for the handler.
-_INBOX_BYTES = 4
-# How many times STASH_MAX_QUEUE, while the socket is not paused because the handler awaits the browser: empty
-# messages and voids have no bytes to count, and take memory all the same.
-_INBOX_UNPAUSED = 64
 
 
 class Session:
@@ -45,6 +40,7 @@ class Session:
         plain: whether the client does not speak it.
         state: the view's state; the handler changes or replaces it.
         view_id: stable for the life of the view.
+        outcome: how its hand-over ended, once it has.
         task: the handler's task, once it runs.
         secrets: what the browser keeps for the view, once it is mounted.
     """
@@ -62,6 +58,7 @@ class Session:
         self.machine: Connection = Connection()
         self.plain: bool = frames.SUBPROTOCOL not in (socket.scope.get("subprotocols") or [])
         self.state: Any = None
+        self.outcome: events.Outcome | None = None
         self.task: asyncio.Task[Any] | None = None
         self._config = config
         self._sealer = sealer
@@ -77,8 +74,7 @@ class Session:
         self._expiry: asyncio.Task[None] | None = None
         self._receiving = False
         self._wake: asyncio.Future[None] | None = None
-        self._room: asyncio.Future[None] | None = None
-        self._inbox_bytes = 0
+        self._room = Room(self.machine.inbox, config)
         if self.plain:  # its messages may be here before the handler is
             self.machine.handle(frames.Mount(sent=0))
             self.machine.handle(events.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
@@ -88,10 +84,9 @@ class Session:
     async def feed(self, data: str | bytes) -> None:
         """Take one frame of the client. Nothing that it holds raises."""
         await self._apply(self._parse(data))
-        while self._holds(1) and not self._questions and not self.socket.closed:
-            self._room = self._loop.create_future()
-            await self._room
-        if self._questions and self._holds(_INBOX_UNPAUSED):
+        while self._room.full and not self._questions and not self.socket.closed:
+            await self._room.wait()
+        if self._questions and self._room.overfull:
             await self._apply(
                 events.Violation("too many messages while the handler awaits the browser", 1013)
             )
@@ -107,14 +102,28 @@ class Session:
         without = (State.OPENED, State.DECIDING, State.ENDED)
         return not self.plain and self.machine.state not in without
 
+    @property
+    def draining(self) -> bool:
+        """Whether the view is being handed over."""
+        return self.machine.draining
+
+    @property
+    def paused(self) -> bool:
+        """Whether it takes no frames, since too many wait for the handler."""
+        return self._room.awaited
+
     async def drain(self, drain: str, deadline: int, delay: int) -> None:
-        """The server leaves: begin the handshake. A plain client is closed at the end, as others are."""
+        """Begin the handshake. A plain client is closed at the end, as others are."""
         if not self.plain:
             await self._apply(events.StartDrain(drain, deadline, delay))
 
     async def expire(self) -> None:
         """The time for the drain is up."""
         await self._apply(events.Deadline())
+
+    async def silent(self) -> None:
+        """Nothing was heard for too long: the connection is lost, whatever the server believes."""
+        await self._apply(events.Violation("nothing was heard in time", 4408))
 
     def _parse(self, data: str | bytes) -> events.Event:
         config = self._config
@@ -218,9 +227,7 @@ class Session:
                 await self._wake
             finally:
                 self._wake = None
-        self._inbox_bytes -= len(message.data)
-        if self._room is not None and not self._holds(1):
-            self._make_room()
+        self._room.take(message)
         return message
 
     async def send(self, data: str | bytes) -> None:
@@ -313,7 +320,7 @@ class Session:
 
     async def _perform(self, effect: events.Effect) -> None:
         if isinstance(effect, events.Message):
-            self._inbox_bytes += len(effect.data)
+            self._room.put(effect)
             if self._wake is not None and not self._wake.done():
                 self._wake.set_result(None)
         elif isinstance(effect, events.Due):
@@ -348,28 +355,15 @@ class Session:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise asyncio.CancelledError  # a `finally` that asks: no second cancellation would come
             await self.wait_for_end()
-        self._make_room()
+        self._room.make()
         return await self._questions.ask(question, self.socket.send_frame)
-
-    def _holds(self, queues: int) -> bool:
-        """Whether that many full queues wait for the handler, or as many bytes as ever may."""
-        config = self._config
-        return (
-            len(self.machine.inbox) >= queues * config.max_queue
-            or self._inbox_bytes > _INBOX_BYTES * config.max_message_size
-        )
-
-    def _make_room(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
-        self._room = None
 
     def _ended(self) -> None:
         self._timers.cancel_all()
-        self._make_room()
-        outcome, self.machine.outcome = self.machine.outcome, None
-        if outcome is not None:
-            self._on_outcome(self, outcome)
+        self._room.make()
+        if self.outcome is None and self.machine.outcome is not None:
+            self.outcome = self.machine.outcome
+            self._on_outcome(self, self.outcome)
 
 
 def _larger(data: str | bytes, limit: int) -> bool:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from ..core.events import Outcome
 from .shutdown import transport_of
 
 __all__ = ["CLOSE_GRACE", "SCOPE_KEY", "ASGIReceive", "ASGISend", "Feed", "Scope", "Socket"]
@@ -30,11 +31,25 @@ logger: logging.Logger = logging.getLogger("quart_stash")
 
 
 class Feed(Protocol):
-    """What takes over a socket's incoming frames: a view's session."""
+    """What takes over a socket's incoming frames: a view's session.
+
+    Attributes:
+        outcome: how the hand-over of the view ended, once it has.
+    """
+
+    outcome: Outcome | None
 
     @property
     def live(self) -> bool:
         """Whether a view is mounted that can be handed back."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether the view is being handed over."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether it takes no frames, since too many wait for the handler."""
 
     async def feed(self, data: str | bytes) -> None:
         """Take one frame."""
@@ -43,10 +58,13 @@ class Feed(Protocol):
         """The connection is over."""
 
     async def drain(self, drain: str, deadline: int, delay: int) -> None:
-        """The server is leaving: begin the handshake."""
+        """The view is to leave this process: begin the handshake."""
 
     async def expire(self) -> None:
         """The time for the drain is up."""
+
+    async def silent(self) -> None:
+        """Nothing was heard for too long."""
 
     def force(self) -> bool:
         """End a handler that ignores its cancellation."""
@@ -61,6 +79,9 @@ class Socket:
         accepted: whether the handshake was accepted.
         closed: whether this side has closed it, or it is gone.
         stuck: whether the close frame could not be written: the peer has stopped reading.
+        heard: whether a frame of a view was taken since this was last set to false.
+        sending: how many frames are being sent.
+        sent: how many frames were sent.
         grace: seconds that the peer has to take the close frame and to answer it.
         forced: whether the application's part was ended against its will; what it raises then says nothing.
     """
@@ -73,6 +94,9 @@ class Socket:
         self.accepted: bool = False
         self.closed: bool = False
         self.stuck: bool = False
+        self.heard: bool = True
+        self.sending: int = 0
+        self.sent: int = 0
         self.grace: float = CLOSE_GRACE
         self.forced: bool = False
         self._receive = receive
@@ -95,6 +119,7 @@ class Socket:
                         return event
                     text = event.get("text")
                     await self.feed.feed(text if text is not None else event.get("bytes") or b"")
+                    self.heard = True
         except TimeoutError:
             if not self._over:
                 raise
@@ -125,12 +150,16 @@ class Socket:
         if self.closed:
             return
         text = data if isinstance(data, str) else None
+        self.sending += 1
         try:
             await self._send(
                 {"type": "websocket.send", "text": text, "bytes": None if text is not None else data}
             )
+            self.sent += 1
         except OSError:
             self.end()
+        finally:
+            self.sending -= 1
 
     async def refuse(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Answer the handshake with an HTTP status, if the server can, and end the application's part."""

@@ -310,7 +310,7 @@ class Process:
     @property
     def outcomes(self) -> dict[str, int]:
         """The outcomes of views, those that happened."""
-        return {name: count for name, count in self.host.gateway.drainer.outcomes.items() if count}
+        return {name: count for name, count in self.host.gateway.registry.outcomes.items() if count}
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         """Do what Quart does: one task pumps, one handles; at the end of the connection the second is cancelled."""

@@ -373,7 +373,7 @@ async def test_no_change_no_token() -> None:
 @in_virtual_time
 async def test_a_token_is_renewed_at_half_its_age() -> None:
     """Where nothing changes the client's token is renewed all the same, each time half its age has passed."""
-    process = Process(nothing, Words, token_max_age=100)
+    process = Process(nothing, Words, token_max_age=100, silence_timeout=None)
     pipe = await process.mount()
     loop = asyncio.get_running_loop()
     times = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quart_stash.core.events import Outcome
 from quart_stash.live.socket import CLOSE_GRACE, Socket
 
 from .pipe import Pipe, in_virtual_time, settle
@@ -18,6 +19,8 @@ class Feed:
     """Takes what the socket feeds; `paused` holds the socket up as a full inbox does."""
 
     live = True
+    draining = False
+    outcome: Outcome | None = None
 
     def __init__(self) -> None:
         self.frames: list[str | bytes] = []
@@ -36,6 +39,9 @@ class Feed:
         raise NotImplementedError
 
     async def expire(self) -> None:
+        raise NotImplementedError
+
+    async def silent(self) -> None:
         raise NotImplementedError
 
     def force(self) -> bool:

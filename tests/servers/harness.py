@@ -133,6 +133,15 @@ class Server:
         """The processes of its group that run, the parent first."""
         return sorted(_group(self.pid), key=lambda pid: (pid != self.pid, pid))
 
+    @property
+    def memory(self) -> int:
+        """The resident memory of its processes, in bytes."""
+        total = 0
+        for pid in self.pids:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+        return total * 1024
+
     def trouble(self) -> list[str]:
         """Return the lines of the log that a clean process does not write."""
         return [line for line in self.log.splitlines() if TROUBLE.search(line)]

@@ -10,10 +10,22 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from tests.client import SUBPROTOCOL
+
+
+def text_frame(text: str) -> bytes:
+    """Return a client's text frame, masked with zeros."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        length = bytes([0x80 | size])
+    else:
+        code, digits = (126, 2) if size < 65536 else (127, 8)
+        length = bytes([0x80 | code]) + size.to_bytes(digits)
+    return b"\x81" + length + bytes(4) + payload
 
 
 class RawPeer:
@@ -25,6 +37,7 @@ class RawPeer:
     """
 
     def __init__(self, port: int, *, buffer: int = 4096) -> None:
+        self.poured = 0
         self._port = port
         self._socket = socket.socket()
         self._socket.setblocking(False)
@@ -57,10 +70,35 @@ class RawPeer:
 
     async def mount(self) -> None:
         """Send a `mount`, and do not read what answers it."""
-        payload = json.dumps({"type": "mount", "sent": 0}).encode()
-        mask = os.urandom(4)
-        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
-        await self._loop.sock_sendall(self._socket, bytes([0x81, 0x80 | len(payload)]) + mask + masked)
+        await self._loop.sock_sendall(self._socket, text_frame(json.dumps({"type": "mount", "sent": 0})))
+
+    async def pour(self, data: bytes, times: int) -> None:
+        """Send some bytes so many times, as fast as they are taken; `poured` says how many were."""
+        for _ in range(times):
+            rest = memoryview(data)
+            while rest:
+                try:
+                    taken = self._socket.send(rest[:65536])
+                except BlockingIOError:
+                    await self._writable()
+                    continue
+                self.poured += taken
+                rest = rest[taken:]
+                await asyncio.sleep(0)
+
+    async def ended(self) -> None:
+        """Read, until the connection is over."""
+        with suppress(ConnectionResetError):
+            while await self._loop.sock_recv(self._socket, 65536):
+                pass
+
+    async def _writable(self) -> None:
+        writable = asyncio.Event()
+        self._loop.add_writer(self._socket, writable.set)
+        try:
+            await writable.wait()
+        finally:
+            self._loop.remove_writer(self._socket)
 
     def close(self) -> None:
         """Give the connection up."""

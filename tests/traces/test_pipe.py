@@ -254,7 +254,7 @@ async def test_trace_20_five_thousand_views_drained_at_once() -> None:
     async def handler(view: View[Words]) -> None:
         async for message in view:
             if message.data == "slow":
-                await asyncio.sleep(20)
+                await asyncio.sleep(12)
             view.state.words.append(str(message.data))
 
     async def page(pipe: Pipe) -> None:
@@ -341,7 +341,8 @@ async def test_trace_21_a_second_drain_before_the_first_token() -> None:
 async def test_trace_24_a_view_that_is_older_than_a_token_may_be() -> None:
     """A live view that nobody has touched for longer than a token's age is restored after a kill."""
     age = 3600
-    pipe = await Process(collect, Words, token_max_age=age).mount()
+    settings: dict[str, Any] = {"token_max_age": age, "silence_timeout": None}
+    pipe = await Process(collect, Words, **settings).mount()
     pipe.message("a")
     first = await covered(pipe, 1)
     await asyncio.sleep(5 * age)
@@ -361,7 +362,7 @@ async def test_trace_27_a_servers_clock_that_steps_back_an_hour() -> None:
     def now() -> float:
         return wall_clock() + offset
 
-    settings: dict[str, Any] = {"now": now, "token_max_age": 7200}
+    settings: dict[str, Any] = {"now": now, "token_max_age": 7200, "silence_timeout": None}
     pipe = await Process(collect, Words, **settings).mount()
     pipe.message("a")
     early = await covered(pipe, 1)

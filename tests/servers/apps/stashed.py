@@ -185,3 +185,33 @@ async def connect_database() -> None:
     port = os.environ.get("APP_DATABASE_PORT")
     if port:
         database.append(await asyncio.open_connection("127.0.0.1", int(port)))
+
+
+@app.websocket("/slow")
+@stash.view(Items)
+async def slow(view: View[Items]) -> None:
+    """Come to the end of no message before the application is told to."""
+    async for _ in view:
+        await released.wait()
+
+
+@app.post("/release")
+async def release() -> str:
+    """Let the slow handlers go on."""
+    released.set()
+    return "released"
+
+
+released = asyncio.Event()
+
+
+@app.post("/rebalance/<float:fraction>")
+async def rebalance(fraction: float) -> dict[str, int]:
+    """Hand a share of the views over."""
+    return await stash.rebalance(fraction)
+
+
+@app.get("/stats")
+async def stats() -> dict[str, int]:
+    """Tell what is counted."""
+    return stash.stats()

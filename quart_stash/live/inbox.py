@@ -1,0 +1,70 @@
+"""How much may wait for one handler, and the pause of its socket while more would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from ..config import StashConfig
+from ..core.events import Message
+
+__all__ = ["Room"]
+
+# How many of the largest messages may wait for the handler.
+_BYTES = 4
+# How many times STASH_MAX_QUEUE, while the socket is not paused because the handler awaits the browser: empty
+# messages and voids have no bytes to count, and take memory all the same.
+_UNPAUSED = 64
+
+
+class Room:
+    """The room in an inbox, by messages and by bytes."""
+
+    def __init__(self, inbox: deque[Message | None], config: StashConfig) -> None:
+        self._inbox = inbox
+        self._config = config
+        self._bytes = 0
+        self._waiting: asyncio.Future[None] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the socket is to be paused."""
+        return self._holds(1)
+
+    @property
+    def overfull(self) -> bool:
+        """Whether also a socket that must not be paused has brought too much."""
+        return self._holds(_UNPAUSED)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the socket is paused."""
+        return self._waiting is not None
+
+    def put(self, message: Message) -> None:
+        """A message came in."""
+        self._bytes += len(message.data)
+
+    def take(self, message: Message) -> None:
+        """The handler has taken a message."""
+        self._bytes -= len(message.data)
+        if self._waiting is not None and not self.full:
+            self.make()
+
+    async def wait(self) -> None:
+        """Pause, until there may be room."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+
+    def make(self) -> None:
+        """Let the socket go on."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _holds(self, queues: int) -> bool:
+        """Whether that many full queues wait for the handler, or as many bytes as ever may."""
+        config = self._config
+        return len(self._inbox) >= queues * config.max_queue or self._bytes > _BYTES * config.max_message_size
