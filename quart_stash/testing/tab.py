@@ -24,7 +24,7 @@ __all__ = ["Tab"]
 logger: logging.Logger = logging.getLogger("quart_stash.testing")
 
 # Seconds, as in the script: without a connection before the page is told; after which a mounted connection counts
-# as a good one; of silence before a ping, and for its answer.
+# as a good one; of silence, on either side, before a ping, and for its answer.
 _GRACE, _QUIET, _SILENCE, _PATIENCE = 0.5, 10.0, 25.0, 5.0
 _CONNECTED = (State.LIVE, State.DRAINING, State.FLUSHED)
 
@@ -160,12 +160,15 @@ class Tab:
     def _ended(self, conn: int, code: int) -> None:
         if conn == self.machine.conn:
             self._timers.cancel("pulse")
+            self._timers.cancel("mute")
             self._lost = self._lost or (self._loop.time(), "loss")
         self.handle(s.End(conn, code, now=self._loop.time() * 1000))
 
     def _ping(self) -> None:
+        if self.machine.conn is None:
+            return
         self.handle(s.Ping())
-        self._timers.start("pulse", _PATIENCE, lambda: self._abandon(self.machine.conn))
+        self._restart("pulse", _PATIENCE, lambda: self._abandon(self.machine.conn))
 
     def _abandon(self, conn: int | None) -> None:
         """Give up a connection that has gone silent: it has ended, whatever the other side believes."""
@@ -193,6 +196,8 @@ class Tab:
             case s.Frame(conn, frame):
                 data = frames.mark(frame) if isinstance(frame, str | bytes) else frames.encode(frame)
                 self._dialer.send(conn, data)
+                if conn == self.machine.conn:
+                    self._restart("mute", _SILENCE, self._ping)
             case s.OpenLater(wait):
                 self._dialer.dial(wait)
             case s.Mount(conn):

@@ -10,6 +10,7 @@ import pytest
 from quart_stash.live import gateway, handover
 from quart_stash.live.socket import CLOSE_GRACE, Socket
 from quart_stash.live.sweeper import Sweeper
+from quart_stash.testing import ConnectionEnded, Tab
 from quart_stash.view import View
 
 from .pipe import Pipe, Process, in_virtual_time, settle
@@ -50,6 +51,57 @@ async def test_a_silent_view_is_lost() -> None:
     await settle()
     assert there.close_code is None
     assert len(there.frames("pong")) == 12
+
+
+class Wire:
+    """A pipe, as a tab of the testing kit wants it."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._read = 0
+
+    async def send(self, data: str | bytes) -> None:
+        self._pipe.raw(data)
+
+    async def receive(self) -> str:
+        while True:
+            await self._pipe.until(lambda: len(self._pipe.sent) > self._read)
+            event = self._pipe.sent[self._read]
+            self._read += 1
+            if event["type"] == "websocket.close":
+                raise ConnectionEnded(event["code"])
+            if event["type"] == "websocket.send":
+                return str(event["text"])
+
+    async def close(self, code: int) -> None:
+        self._pipe.disconnect(code)
+
+
+@in_virtual_time
+async def test_a_tab_that_is_told_all_the_time_is_not_silent() -> None:
+    """A client that hears something every few seconds, and has nothing to say, pings all the same, and stays."""
+
+    async def push(view: View[None]) -> None:
+        while True:
+            await view.send("news")
+            await asyncio.sleep(5)
+
+    process = Process(push)
+    pipes: list[Pipe] = []
+
+    async def dial() -> Wire:
+        pipes.append(process.open())
+        await settle()
+        return Wire(pipes[-1])
+
+    news: list[str | bytes] = []
+    tab = Tab(dial, message=news.append)
+    tab.start()
+    await asyncio.sleep(1000)
+    assert [pipe.close_code for pipe in pipes] == [None]
+    assert len(news) == 200
+    await tab.close()
+    await pipes[0].ended()
 
 
 @in_virtual_time
