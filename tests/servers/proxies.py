@@ -130,7 +130,7 @@ class Proxy:
         }[self.name]
         with self.log_path.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                _program(self.name), *command,
+                program(self.name), *command,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         self._running.append(process)
@@ -215,7 +215,7 @@ def _taken(port: int) -> bool:
     return False
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Return the path of a program of the system's, which may be on no ordinary user's PATH."""
     found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
     if found is None:
