@@ -64,6 +64,11 @@ class Client:
         self.sent += 1
         self.tab.send(str(self.sent))
 
+    async def leave(self) -> None:
+        """Close the tab."""
+        self.tab.event = lambda *_: None  # that it is over is no news
+        await self.tab.close()
+
     @property
     def settled(self) -> bool:
         """Whether the newest message has been answered."""
@@ -137,4 +142,4 @@ class Crowd:
 
     async def leave(self) -> None:
         """Close every tab."""
-        await asyncio.gather(*(client.tab.close() for client in self.clients))
+        await asyncio.gather(*(client.leave() for client in self.clients))

@@ -16,6 +16,8 @@ from benchmarks.soak.wire import Wire
 from tests.servers.proxies import Proxy
 
 ROLL = "SIGTERM, overlap"
+NOTICED = 0.1
+"""Seconds after which the clients know that their connections are cut."""
 
 
 @dataclass
@@ -222,4 +224,5 @@ async def inject(world: World, name: str) -> None:
     """Let one of them happen, and look at every field afterwards."""
     with world.ledger.during(name):
         await FAULTS[name][0](world)
+        await asyncio.sleep(NOTICED)
     await world.typists.check()

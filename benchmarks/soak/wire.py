@@ -6,7 +6,8 @@ import asyncio
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
@@ -83,6 +84,7 @@ class _End(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._due = 0.0
         self._early: list[bytes] = []
+        self._queue: deque[tuple[Callable[[bytes], None], bytes]] = deque()
         self._connecting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -119,7 +121,7 @@ class _End(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
-    def close(self) -> None:
+    def close(self, _: bytes = b"") -> None:
         if self._transport is not None:
             self._transport.close()
 
@@ -134,15 +136,21 @@ class _End(asyncio.Protocol):
             if self._other is not None:
                 self._other.reset()
 
-    def _later(self, act: object, *arguments: bytes) -> None:
+    def _later(self, act: Callable[[bytes], None], data: bytes = b"") -> None:
+        """Do it when the wire lets it through, in order."""
         now = self._loop.time()
-        self._due = max(self._due, self._wire.due(now))
-        if not callable(act):
-            raise TypeError(act)
-        if self._due <= now:
-            act(*arguments)
-        else:
-            self._loop.call_at(self._due, act, *arguments)
+        due = max(self._due, self._wire.due(now))
+        if due <= now and not self._queue:
+            act(data)
+            return
+        self._due = due
+        self._queue.append((act, data))
+        # Of timers for the same moment none need be the first, so each takes what is next.
+        self._loop.call_at(due, self._next)
+
+    def _next(self) -> None:
+        act, data = self._queue.popleft()
+        act(data)
 
 
 @asynccontextmanager
