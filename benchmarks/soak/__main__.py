@@ -61,13 +61,12 @@ async def soak(options: argparse.Namespace) -> dict[str, Any]:
             try:
                 await _inject(world, options)
             finally:
-                for task in tasks:
-                    task.cancel()
+                world.crowd.stop()
+                world.typists.stop()
                 ended = await asyncio.gather(*tasks, return_exceptions=True)
                 telling.cancel()
-            for error in ended:
-                if not isinstance(error, asyncio.CancelledError):
-                    world.ledger.defect(f"sending ended: {error!r}")
+            for error in filter(None, ended):
+                world.ledger.defect(f"sending ended: {error!r}")
             figures = result(world, await _settled(world), errors)
             await world.crowd.leave()
     return {"seed": options.seed, **figures}

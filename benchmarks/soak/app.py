@@ -26,6 +26,9 @@ PAGE = """<!doctype html><title>soak</title>{{ stash_script() }}
 <script type="module">
   import { StashSocket } from "/_stash/quart-stash.js";
   const socket = new StashSocket("/live");
+  for (const name of ["lost", "failed", "stale", "close"]) {
+    socket.addEventListener(name, ({ detail }) => { throw new Error(`${name}: ${JSON.stringify(detail)}`); });
+  }
   socket.onmessage = ({ data }) => (document.getElementById("state").textContent = data);
   // A keystroke adds a letter, so the length is the message's serial number. What is restored is not typed.
   document.getElementById("note").addEventListener("input", ({ target, detail }) => {

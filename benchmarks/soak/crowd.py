@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from benchmarks.soak.ledger import Ledger
@@ -104,7 +105,7 @@ class Crowd:
 
     def __init__(self, clients: Sequence[Client]) -> None:
         self.clients = clients
-        self._reloads: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     @property
     def sent(self) -> int:
@@ -118,14 +119,19 @@ class Crowd:
             await asyncio.sleep(0.02)
 
     async def talk(self) -> None:
-        """Send messages in turns, evenly, until cancelled."""
+        """Send messages in turns, evenly, until it is stopped."""
         clock = asyncio.get_running_loop().time
         due = clock()
-        while True:
-            for client in self.clients:
-                client.send()
-                due += 1 / (PACE * len(self.clients))
-                await asyncio.sleep(max(0.0, due - clock()))
+        for client in cycle(self.clients):
+            if self._stopped:
+                return
+            client.send()
+            due += 1 / (PACE * len(self.clients))
+            await asyncio.sleep(max(0.0, due - clock()))
+
+    def stop(self) -> None:
+        """Send no more messages."""
+        self._stopped = True
 
     async def reload(self, rng: random.Random, count: int) -> None:
         """Let some pages load anew."""

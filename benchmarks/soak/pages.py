@@ -32,16 +32,21 @@ class Typist:
         self._ledger = ledger
         self._rng = rng
         self._hands = asyncio.Lock()
+        self._stopped = False
 
     async def type(self) -> None:
-        """Type, until cancelled."""
+        """Type, until it is stopped."""
         await self.page.focus(FIELD)
-        while True:
+        while not self._stopped:
             async with self._hands:
                 letter = self._rng.choice(ascii_lowercase)
                 await self.page.keyboard.type(letter)
                 self.text += letter
             await asyncio.sleep(self._rng.uniform(0.1, 0.3))
+
+    def stop(self) -> None:
+        """Type no more letters: one that is on its way to the page is in it."""
+        self._stopped = True
 
     async def check(self) -> None:
         """Compare the field with what was typed."""
@@ -114,6 +119,11 @@ class Typists:
     def lost(self) -> int:
         """Keystrokes that are not in their fields."""
         return sum(typist.lost for typist in self.all)
+
+    def stop(self) -> None:
+        """Type no more."""
+        for typist in self.all:
+            typist.stop()
 
     async def check(self) -> None:
         """Compare every field with what was typed."""
