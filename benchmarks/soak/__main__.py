@@ -104,8 +104,8 @@ async def _world(options: argparse.Namespace, folder: Path, errors: list[str]) -
 
 async def _inject(world: World, options: argparse.Namespace) -> None:
     """Let faults happen, until there were enough of everything; with `--each`, each kind once."""
-    names = list(FAULTS)
-    weights = [weight for _, weight in FAULTS.values()]
+    names = options.only or list(FAULTS)
+    weights = [FAULTS[name][1] for name in names]
     end = time.monotonic() + options.minutes * 60
     due = world.rng.sample(names, len(names)) if options.each else []
     while time.monotonic() < end and not world.ledger.defects[100:]:
@@ -142,7 +142,7 @@ async def _tell(world: World, options: argparse.Namespace) -> None:
         done = min(restarts / max(1, options.restarts), sent / max(1, options.messages), 1)
         left = min(options.minutes * 60 - passed, passed / done - passed if done else 1e9)
         answers = [client.answer for client in world.crowd.clients]
-        gaps = sorted(world.ledger.gaps[ROLL])
+        gaps = sorted(world.ledger.gaps.get(ROLL, []))
         print(
             f"{passed / 60:5.1f} min  {restarts:,} restarts  {sent:,} messages  "
             f"{sum(answer.skipped for answer in answers)} lost  {sum(answer.doubled for answer in answers)} doubled  "
@@ -164,6 +164,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--tabs", type=int, default=4)
+    parser.add_argument(
+        "--only", action="append", choices=FAULTS, metavar="FAULT", help="no others; may be repeated"
+    )
     parser.add_argument("--each", action="store_true", help="begin with each kind of fault once")
     parser.add_argument(
         "--write", action="store_true", help="write result and picture, though it is not the full one"

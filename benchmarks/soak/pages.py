@@ -22,7 +22,6 @@ class Typist:
     Attributes:
         text: what has been typed.
         lost: keystrokes that are not in the field.
-        unseen: disconnections that the page has shown and nobody has looked at yet.
     """
 
     def __init__(self, page: Page, ledger: Ledger, rng: random.Random) -> None:
@@ -33,6 +32,7 @@ class Typist:
         self._rng = rng
         self._hands = asyncio.Lock()
         self._stopped = False
+        self._seen = 0
 
     async def type(self) -> None:
         """Type, until it is stopped."""
@@ -81,11 +81,11 @@ class Typist:
         await self.page.wait_for_function(said, arg=f"{len(self.text)} ", timeout=0)
 
     async def look(self) -> bool:
-        """Forget what the page has shown so far; returns whether it is connected."""
+        """Take note of what the page has shown so far; returns whether it is connected."""
         try:
             async with self._hands, asyncio.timeout(0.5):
                 await connected(self.page)
-                await self.page.evaluate("sessionStorage.removeItem('witness')")
+                self._seen = len(await witnessed(self.page))
         except TimeoutError:
             return False
         return True
@@ -93,7 +93,7 @@ class Typist:
     async def saw(self) -> bool:
         """Return whether the page has shown a disconnection since `look`."""
         async with self._hands:
-            return "reconnecting" in await witnessed(self.page)
+            return "reconnecting" in (await witnessed(self.page))[self._seen :]
 
     async def _compare(self) -> None:
         there = await self.page.input_value(FIELD)
