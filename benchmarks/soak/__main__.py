@@ -68,7 +68,6 @@ async def soak(options: argparse.Namespace) -> dict[str, Any]:
             for error in filter(None, ended):
                 world.ledger.defect(f"sending ended: {error!r}")
             figures = result(world, await _settled(world), errors)
-            await world.crowd.leave()
     return {"seed": options.seed, **figures}
 
 
@@ -99,7 +98,9 @@ async def _world(options: argparse.Namespace, folder: Path, errors: list[str]) -
                 page = await open_tab(browser, f"http://127.0.0.1:{proxy.port}/", errors)
                 await connected(page)
                 typists.append(Typist(page, ledger, random.Random(rng.random())))
-        yield World(fleet, proxies, wires, Crowd(clients), Typists(typists), ledger, rng)
+        crowd = Crowd(clients)
+        stack.push_async_callback(crowd.leave)
+        yield World(fleet, proxies, wires, crowd, Typists(typists), ledger, rng)
 
 
 async def _inject(world: World, options: argparse.Namespace) -> None:

@@ -229,6 +229,9 @@ FAULTS: dict[str, tuple[Fault, float]] = {
 async def inject(world: World, name: str) -> None:
     """Let one of them happen, and look at every field afterwards."""
     with world.ledger.during(name):
-        await FAULTS[name][0](world)
+        try:
+            await FAULTS[name][0](world)
+        except Exception as error:  # the soak goes on, and has failed
+            world.ledger.defect(f"the fault itself has failed: {error!r}")
         await asyncio.sleep(NOTICED)
     await world.typists.check()

@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,8 +149,9 @@ class Fleet:
         await self._forget(process)
 
     async def kill(self, process: Process) -> None:
-        """Kill a process without a word."""
-        process.server.signal_group(signal.SIGKILL)
+        """Kill a process without a word, unless it has left already."""
+        with suppress(ProcessLookupError):
+            process.server.signal_group(signal.SIGKILL)
         await self._forget(process)
 
     async def _forget(self, process: Process) -> None:
