@@ -14,7 +14,7 @@ async def test_each_fault_once() -> None:
         "--clients",
         "20",
         "--tabs",
-        "0",
+        "1",
         "--restarts",
         "0",
         "--messages",
