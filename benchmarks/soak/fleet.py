@@ -82,7 +82,7 @@ class Fleet:
         restarts: processes that came after another one.
         outcomes: of all drains, as the logs count them.
         overdue: processes that did not leave by their deadline.
-        trouble: lines of logs that should not be there.
+        trouble: of each process that has it, the log from the first line on that should not be there.
     """
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
@@ -141,7 +141,9 @@ class Fleet:
         except (TimeoutError, AssertionError):
             self.overdue += 1
             self.trouble.append(f"process {process.number} did not leave: {process.server.log[-2000:]}")
-        self.trouble += process.server.trouble()
+        if lines := process.server.trouble():
+            log = process.server.log
+            self.trouble.append(f"process {process.number}: {log[log.index(lines[0]) :][:4000]}")
         for found in _DRAINED.finditer(process.server.log):
             for count, outcome in zip(found.groups()[::2], found.groups()[1::2], strict=True):
                 if outcome:

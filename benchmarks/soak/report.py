@@ -89,7 +89,7 @@ def failures(figures: Mapping[str, Any]) -> list[str]:
         "keystrokes_lost": "keystrokes lost",
         "overdue": "processes that did not leave by their deadline",
         "page_errors": "errors in pages",
-        "trouble": "lines in servers' logs that should not be there",
+        "trouble": "servers with trouble in their logs",
         "defects": "defects",
     }
     found = {
