@@ -59,13 +59,15 @@ class Place:
 
     @property
     def listener(self) -> socket.socket:
-        """The listening socket, which its processes inherit; opened if need be."""
+        """The socket that its processes inherit; opened if need be. The first of them begins to listen."""
         if self._listener is None:
-            self._listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+            self._listener = socket.socket()
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind(("127.0.0.1", self.port))
         return self._listener
 
     def shut(self) -> None:
-        """Close the listening socket: without a process, connections are refused from now on."""
+        """Close the socket: without a process, connections are refused, until another one is ready."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None

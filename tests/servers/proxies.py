@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.servers.harness import SLACK, eventually
+from tests.servers.harness import SLACK, eventually, listens
 
 # The same as in docs/deploying.md, which says why.
 HAPROXY = """
@@ -135,7 +135,7 @@ class Proxy:
             )  # fmt: skip
         self._running.append(process)
         await eventually(
-            lambda: process.returncode is not None or _taken(self.port), f"{self.name} on its port"
+            lambda: process.returncode is not None or listens(self.port), f"{self.name} on its port"
         )
         if process.returncode is not None:
             raise RuntimeError(f"{self.name} did not start:\n{self.log_path.read_text()}")
@@ -207,12 +207,6 @@ async def _ended(processes: Sequence[asyncio.subprocess.Process]) -> None:
     async with asyncio.timeout(SLACK):
         for process in processes:
             await process.wait()
-
-
-def _taken(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
 
 
 def program(name: str) -> str:
