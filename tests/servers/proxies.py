@@ -162,7 +162,7 @@ async def nginx(backends: Sequence[int], folder: Path) -> AsyncIterator[Proxy]:
         backends: loopback ports; that a server is not there (any more) is found out.
         folder: for its files.
     """
-    servers = "\n        ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;" for port in backends)
+    servers = "\n        ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in backends)
     temporary = "\n    ".join(
         f"{kind}_temp_path {kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
