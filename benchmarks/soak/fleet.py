@@ -19,7 +19,7 @@ from tests.servers.proxies import free_port
 APP = "benchmarks.soak.app"
 SHUTDOWN = 5
 """`STASH_SHUTDOWN_TIMEOUT`, in seconds: a client in a black hole holds a drain up for as long."""
-RATE = 100
+RATE = 60
 """`STASH_RECONNECT_RATE`: what a machine that also runs all the clients can take at once without a queue."""
 
 _DRAINED = re.compile(
