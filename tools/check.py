@@ -144,7 +144,7 @@ def model() -> None:
 def browser() -> None:
     """The tests in Chromium."""
     here = python()
-    install_programs("chromium")
+    install_programs("chromium", "haproxy", "nginx")
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
 
 
@@ -156,6 +156,18 @@ def wheel() -> None:
 def documentation() -> None:
     """Generate what the documentation takes from the code."""
     run(python() / "python", "tools/generate.py")
+
+
+def soak() -> None:
+    """Restarts under load; RESTARTS, MESSAGES, MINUTES, SEED, CLIENTS and TABS say how many."""
+    here = python()
+    install_programs("chromium", "haproxy", "nginx")
+    given = {
+        name: os.environ.get(name.upper())
+        for name in ("restarts", "messages", "minutes", "seed", "clients", "tabs")
+    }
+    options = [part for name, value in given.items() if value for part in (f"--{name}", value)]
+    run(here / "python", "-m", "benchmarks.soak", *options)
 
 
 def layout() -> None:
@@ -175,7 +187,12 @@ ALL: dict[str, Callable[[], None]] = {
     "wheel": wheel,
     "browser": browser,
 }
-OTHERS: dict[str, Callable[[], None]] = {"bundle": bundle, "docs": documentation, "format": layout}
+OTHERS: dict[str, Callable[[], None]] = {
+    "bundle": bundle,
+    "docs": documentation,
+    "format": layout,
+    "soak": soak,
+}
 
 
 def main(names: list[str]) -> int:

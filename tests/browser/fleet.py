@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from tests.servers.harness import HYPERCORN, Server, listening, serving
 
@@ -123,21 +123,33 @@ async def fleet(app: str, folder: Path, **environment: str) -> AsyncIterator[Fle
 
 
 @asynccontextmanager
-async def tab(url: str) -> AsyncIterator[Page]:
-    """A tab of a fresh browser on this page; any error in the page fails the test."""
+async def browsing() -> AsyncIterator[Browser]:
+    """A fresh Chromium."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            page = await (await browser.new_context()).new_page()
-            errors: list[str] = []
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            await page.add_init_script(WITNESS)
-            await page.goto(url)
-            yield page
-            if errors:
-                raise AssertionError(f"errors in the page: {errors}")
+            yield browser
         finally:
             await browser.close()
+
+
+async def open_tab(browser: Browser, url: str, errors: list[str]) -> Page:
+    """Open a tab with storage and witness of its own; errors in its page are added to the list."""
+    page = await (await browser.new_context()).new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.add_init_script(WITNESS)
+    await page.goto(url)
+    return page
+
+
+@asynccontextmanager
+async def tab(url: str) -> AsyncIterator[Page]:
+    """A tab of a fresh browser on this page; any error in the page fails the test."""
+    errors: list[str] = []
+    async with browsing() as browser:
+        yield await open_tab(browser, url, errors)
+    if errors:
+        raise AssertionError(f"errors in the page: {errors}")
 
 
 async def connected(page: Page) -> None:

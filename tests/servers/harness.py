@@ -255,9 +255,17 @@ async def _ready(server: Server, setup: Setup, app: str) -> None:
 
     if not server.alive:
         raise NotStarted(setup.name, await server.exited(), server.log)
+    await eventually(lambda: listens(server.port), f"{setup.name} on its port")
     status, _, _ = await server.get("/" if bare else "/_stash/ready")
     if status != 200:
         raise RuntimeError(f"{setup.name} is not ready but {status}:\n{server.log}")
+
+
+def listens(port: int) -> bool:
+    """Return whether connections to a port are taken."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 async def fetch(port: int, path: str, method: str, cookie: str) -> tuple[int, dict[str, str], str]:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.servers.harness import SLACK, eventually
+from tests.servers.harness import SLACK, eventually, listens
 
 # The same as in docs/deploying.md, which says why.
 HAPROXY = """
@@ -130,12 +130,12 @@ class Proxy:
         }[self.name]
         with self.log_path.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                _program(self.name), *command,
+                program(self.name), *command,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         self._running.append(process)
         await eventually(
-            lambda: process.returncode is not None or _taken(self.port), f"{self.name} on its port"
+            lambda: process.returncode is not None or listens(self.port), f"{self.name} on its port"
         )
         if process.returncode is not None:
             raise RuntimeError(f"{self.name} did not start:\n{self.log_path.read_text()}")
@@ -162,7 +162,7 @@ async def nginx(backends: Sequence[int], folder: Path) -> AsyncIterator[Proxy]:
         backends: loopback ports; that a server is not there (any more) is found out.
         folder: for its files.
     """
-    servers = "\n        ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;" for port in backends)
+    servers = "\n        ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in backends)
     temporary = "\n    ".join(
         f"{kind}_temp_path {kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -209,13 +209,7 @@ async def _ended(processes: Sequence[asyncio.subprocess.Process]) -> None:
             await process.wait()
 
 
-def _taken(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
-
-
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Return the path of a program of the system's, which may be on no ordinary user's PATH."""
     found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
     if found is None:

@@ -1,0 +1,151 @@
+"""The clients of the soak: each sends serial numbers, and checks that each has counted once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+from benchmarks.soak.ledger import Ledger
+from benchmarks.soak.wire import Wire
+from tests.tab import Tab
+
+PACE = 2.25
+"""Messages that a client sends a second."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a view's state says: see app.py."""
+
+    last: int = 0
+    count: int = 0
+    doubled: int = 0
+    skipped: int = 0
+    process: int = 0
+
+    @classmethod
+    def read(cls, text: str) -> Answer:
+        """Read an answer of the application."""
+        return cls(*map(int, text.split()))
+
+    @property
+    def exact(self) -> bool:
+        """Whether each message has counted once."""
+        return self.count == self.last and not self.doubled and not self.skipped
+
+
+class Client:
+    """A tab that sends one number after the other.
+
+    Attributes:
+        tab: the tab.
+        wire: what it is behind, if it is.
+        sent: the newest serial number.
+        answer: the newest one.
+    """
+
+    def __init__(
+        self, url: str, wire: Wire | None, ledger: Ledger, ready: Mapping[int, float], seed: float
+    ) -> None:
+        self.wire = wire
+        self.sent = 0
+        self.answer = Answer()
+        self.tab = Tab(url, message=self._message, event=self._event, random=random.Random(seed))
+        self._ledger = ledger
+        self._ready = ready
+        self._gap: tuple[float, float] | None = None
+        self._lost_at = 0.0
+
+    def send(self) -> None:
+        """Send the next one."""
+        self.sent += 1
+        self.tab.send(str(self.sent))
+
+    async def leave(self) -> None:
+        """Close the tab."""
+        self.tab.event = lambda *_: None  # that it is over is no news
+        await self.tab.close()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the newest message has been answered."""
+        return self.answer.last == self.sent
+
+    def _message(self, data: str | bytes) -> None:
+        before, self.answer = self.answer, Answer.read(str(data))
+        if before.exact and not self.answer.exact:
+            self._ledger.defect(f"a view says {self.answer} after {before}; sent: {self.sent}")
+        if self._gap is not None:
+            begin, end = self._gap
+            self._gap = None
+            ready = self._ready.get(self.answer.process, end)
+            self._ledger.gap(begin, end, ready, network=self._disturbed(begin))
+
+    def _event(self, name: str, detail: dict[str, Any]) -> None:
+        now = asyncio.get_running_loop().time()
+        match name:
+            case "gap":
+                self._gap = (now - detail["seconds"], now)
+            case "disconnected":
+                cause = self._ledger.cause_at(now - 0.5)  # it is told half a second after
+                self._ledger.visible["the network" if self._disturbed(now) else cause] += 1
+            case "lost" | "failed" | "reload" | "over":
+                self._ledger.defect(f"a client was told {name}: {detail}; sent: {self.sent}, {self.answer}")
+
+    def _disturbed(self, when: float) -> bool:
+        return self.wire is not None and when < self.wire.disturbed
+
+
+class Crowd:
+    """All clients."""
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self.clients = clients
+        self._stopped = False
+
+    @property
+    def sent(self) -> int:
+        """Messages sent."""
+        return sum(client.sent for client in self.clients)
+
+    async def join(self) -> None:
+        """Connect one after the other."""
+        for client in self.clients:
+            client.tab.start()
+            await asyncio.sleep(0.02)
+
+    async def talk(self) -> None:
+        """Send messages in turns, evenly, until it is stopped."""
+        clock = asyncio.get_running_loop().time
+        due = clock()
+        for client in cycle(self.clients):
+            if self._stopped:
+                return
+            client.send()
+            due += 1 / (PACE * len(self.clients))
+            await asyncio.sleep(max(0.0, due - clock()))
+
+    def stop(self) -> None:
+        """Send no more messages."""
+        self._stopped = True
+
+    async def reload(self, rng: random.Random, count: int) -> None:
+        """Let some pages load anew."""
+        await asyncio.gather(*(client.tab.reload() for client in rng.sample(self.clients, count)))
+
+    async def settled(self) -> None:
+        """Wait until everything has been answered."""
+        while self.waiting():  # noqa: ASYNC110 - a look now and then is cheaper than to be told of each answer
+            await asyncio.sleep(0.1)
+
+    def waiting(self) -> list[Client]:
+        """Return the clients whose newest message has not been answered."""
+        return [client for client in self.clients if not client.settled]
+
+    async def leave(self) -> None:
+        """Close every tab."""
+        await asyncio.gather(*(client.leave() for client in self.clients))

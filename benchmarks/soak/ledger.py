@@ -1,0 +1,80 @@
+"""What the soak has seen: gaps by cause, faults, defects."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+CALM = "nothing"
+NETWORK = "the network"
+"""Causes of gaps besides the faults: none that is known, and a wire that misbehaves."""
+
+
+class Ledger:
+    """What has been seen.
+
+    Attributes:
+        faults: how often each kind was injected.
+        gaps: cause → seconds for which a client's messages could not be handled.
+        recoveries: the same for kills, without the time in which no process was there to take them up.
+        visible: disconnections that pages were told of, by cause.
+        defects: what should never happen, in words.
+    """
+
+    def __init__(self) -> None:
+        self.faults: Counter[str] = Counter()
+        self.gaps: defaultdict[str, list[float]] = defaultdict(list)
+        self.recoveries: defaultdict[str, list[float]] = defaultdict(list)
+        self.visible: Counter[str] = Counter()
+        self.defects: list[str] = []
+        self._since: list[float] = [0.0]
+        self._causes: list[str] = [CALM]
+
+    @property
+    def cause(self) -> str:
+        """What goes on now."""
+        return self._causes[-1]
+
+    @contextmanager
+    def during(self, fault: str) -> Iterator[None]:
+        """What begins in the body has this cause."""
+        self.faults[fault] += 1
+        self._mark(fault)
+        try:
+            yield
+        finally:
+            self._mark(CALM)
+
+    def cause_at(self, when: float) -> str:
+        """Return what went on at a moment."""
+        return self._causes[bisect_right(self._since, when) - 1]
+
+    def gap(self, begin: float, end: float, ready: float, *, network: bool) -> None:
+        """A client could not go on for a while.
+
+        Args:
+            begin: when its messages were handled for the last time.
+            end: when they were handled again.
+            ready: since when the process served that took it up.
+            network: whether it is behind a wire that misbehaves.
+        """
+        cause = NETWORK if network else self.cause_at(begin)
+        self.gaps[cause].append(end - begin)
+        if cause.startswith("SIGKILL"):
+            self.recoveries[cause].append(end - max(begin, ready))
+
+    def defect(self, text: str) -> None:
+        """What should never happen has."""
+        self.defects.append(f"({self.cause}) {text}")
+
+    def _mark(self, cause: str) -> None:
+        self._since.append(asyncio.get_running_loop().time())
+        self._causes.append(cause)
+
+
+def quantile(ordered: Sequence[float], part: float) -> float:
+    """Return the value below which this part of the sorted values lies."""
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
