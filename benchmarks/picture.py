@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-__all__ = ["STYLE", "draw", "picture", "text"]
+__all__ = ["draw", "picture", "text"]
 
 WIDTH, PANEL, LEFT, GUTTER = 960, 452, 0, 56
 TOP, LANE = 118, 10

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmarks.picture import STYLE, text
+from benchmarks.picture import picture, text
 from benchmarks.soak.faults import FAULTS, ROLL
 
 __all__ = ["draw"]
@@ -42,10 +42,7 @@ def draw(figures: Mapping[str, Any]) -> str:
         *_caption(figures, bottom + 48),
     ]
     label = "How long messages had to wait, by what had happened to servers, proxies and network"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 120}" role="img" '
-        f'aria-label="{label}">\n<style>{STYLE}{OWN_STYLE}</style>\n' + "\n".join(parts) + "\n</svg>\n"
-    )
+    return picture(WIDTH, bottom + 120, label, parts, OWN_STYLE)
 
 
 def _x(milliseconds: float) -> float:
