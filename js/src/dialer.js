@@ -37,6 +37,11 @@ export class Dialer {
     this.timeout = timeout;
   }
 
+  /** Whether a connection is being opened. */
+  get dialing() {
+    return this.#attempt !== null;
+  }
+
   /**
    * See that a connection opens. Does nothing if one is on its way.
    *

@@ -34,6 +34,8 @@ import { report } from "./status.js";
 
 /** Milliseconds without a connection that nobody is told of. */
 const GRACE = 500;
+/** Milliseconds that a hand-over waits for the next connection to open. */
+const AHEAD = 300;
 /** Milliseconds after which a mounted connection counts as a good one. */
 const QUIET = 10_000;
 
@@ -57,6 +59,8 @@ export class Session {
   #left = 0;
   /** @type {Promise<unknown>} */
   #closed = Promise.resolve();
+  /** Goes on with a hand-over that waits for the next connection. @type {(() => void) | null} */
+  #ahead = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #gap;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -77,8 +81,10 @@ export class Session {
     const handlers = {
       open: (/** @type {number} */ conn) => void this.#opened(conn),
       frame: (/** @type {number} */ conn, /** @type {string | ArrayBuffer} */ data) => this.#heard(conn, data),
-      end: (/** @type {number} */ conn, /** @type {number} */ code, /** @type {string} */ reason) =>
-        this.handle({ do: "end", conn, code, reason, now: world.now() }),
+      end: (/** @type {number} */ conn, /** @type {number} */ code, /** @type {string} */ reason) => {
+        this.handle({ do: "end", conn, code, reason, now: world.now() });
+        this.#ahead?.();
+      },
     };
     this.#dialer = new Dialer(world.url, handlers, world);
     this.#pulse = new Pulse({ ping: () => this.#ping(), dead: () => this.#dead() });
@@ -103,6 +109,24 @@ export class Session {
     this.#run(this.machine.handle(stimulus));
   }
 
+  /**
+   * The page's drain hooks have settled. The view is handed over once the next connection is open, or can't be opened just
+   * now: what is sent meanwhile is still handled, and then the gap is no longer than a mount.
+   *
+   * @param {number} conn
+   */
+  settled(conn) {
+    const timer = setTimeout(() => this.#ahead?.(), AHEAD);
+    this.#ahead = () => {
+      clearTimeout(timer);
+      this.#ahead = null;
+      this.handle({ do: "hooks", conn });
+    };
+    // A hidden tab's timers are slow, and nobody looks.
+    const hidden = typeof document === "object" && document.visibilityState === "hidden";
+    if (hidden || !this.#dialer.dialing || this.machine.next !== null) this.#ahead();
+  }
+
   /** Write everything to storage now. */
   store() {
     if (this.machine.state !== "over") this.#slot.write(this.machine.snapshot());
@@ -122,6 +146,7 @@ export class Session {
     // A copy of a tab must not mount what its original is mounted from.
     if (this.#shared && page.owner === undefined) await page.claimed;
     if (this.#dialer.get(conn)) this.handle({ do: "open", conn });
+    this.#ahead?.();
   }
 
   /** @param {number} conn @param {string | ArrayBuffer} data */

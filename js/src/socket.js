@@ -259,7 +259,7 @@ export class StashSocket extends EventTarget {
       complain(error);
     }
     if (this.#reading) event.waitUntil(this.#reading);
-    const settled = () => this.#session.handle({ do: "hooks", conn });
+    const settled = () => this.#session.settled(conn);
     // A hidden tab's timers are slow: unless the page asks for time, the answer waits for none.
     if (event.waits.length === 0) return settled();
     const late = setTimeout(settled, deadline - Math.min(1000, deadline / 5));

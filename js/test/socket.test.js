@@ -213,8 +213,9 @@ test("a drain: the next socket opens at once, and is mounted once the final toke
   socket.send("a");
   const [old] = network.sockets;
   old?.server.drain();
-  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 1 }, "answered from the message event");
+  assert.deepEqual(old?.said.at(-1), { message: "a" }, "handed over once the next socket is open");
   await rest();
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 1 });
   assert.equal(network.sockets.length, 2);
   assert.equal(network.last.said.length, 0, "open, not mounted");
   socket.send("b");
@@ -717,6 +718,33 @@ test("a page that would rather reload by itself can", async () => {
   assert.equal(tab.reloads, 0);
 });
 
+test("a drain whose next socket hangs is answered soon, and what is sent until then is still handled", async () => {
+  const socket = open();
+  await rest();
+  const [old] = network.sockets;
+  network.mood = "hang";
+  old?.server.drain();
+  await rest();
+  socket.send("still handled here");
+  await pass(290);
+  assert.deepEqual(old?.said.at(-1), { message: "still handled here" });
+  await pass(20);
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 1 });
+});
+
+for (const mood of /** @type {const} */ (["refuse", "hidden"])) {
+  test(`a drain is answered at once: ${mood}`, async () => {
+    open();
+    await rest();
+    const [old] = network.sockets;
+    network.mood = mood === "refuse" ? "refuse" : "hang";
+    if (mood === "hidden") page.turn("hidden");
+    old?.server.drain();
+    await rest();
+    assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 0 });
+  });
+}
+
 test("forms that fail hold up neither a drain nor a mount", async () => {
   const fail = () => {
     throw new Error("a form's");
@@ -725,8 +753,8 @@ test("forms that fail hold up neither a drain nor a mount", async () => {
   open();
   await rest();
   network.last.server.drain();
-  assert.equal(network.sockets[0]?.said.at(-1).type, "flushed");
   await rest();
+  assert.equal(network.sockets[0]?.said.at(-1).type, "flushed");
   network.sockets[0]?.server.settle();
   assert.equal(network.last.said[0].type, "mount");
   assert.ok(complaints.splice(0).every((error) => /** @type {Error} */ (error).message === "a form's"));

@@ -96,6 +96,11 @@ class Dialer:
         self._stopped = False
         self._connect()
 
+    @property
+    def dialing(self) -> bool:
+        """Whether a connection is being opened."""
+        return self._attempt is not None
+
     def dial(self, wait: int | None) -> None:
         """See that a connection opens. Does nothing if one is on its way.
 

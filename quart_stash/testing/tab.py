@@ -24,8 +24,9 @@ __all__ = ["Tab"]
 logger: logging.Logger = logging.getLogger("quart_stash.testing")
 
 # Seconds, as in the script: without a connection before the page is told; after which a mounted connection counts
-# as a good one; of silence, on either side, before a ping, and for its answer.
-_GRACE, _QUIET, _SILENCE, _PATIENCE = 0.5, 10.0, 25.0, 5.0
+# as a good one; of silence, on either side, before a ping, and for its answer; that a hand-over waits for the next
+# connection to open.
+_GRACE, _QUIET, _SILENCE, _PATIENCE, _AHEAD = 0.5, 10.0, 25.0, 5.0, 0.3
 _CONNECTED = (State.LIVE, State.DRAINING, State.FLUSHED)
 
 
@@ -75,6 +76,7 @@ class Tab:
         self._running = False
         self._over = True
         self._told = False
+        self._draining: int | None = None
         self._lost: tuple[float, str] | None = None
 
     # The page's side.
@@ -135,7 +137,7 @@ class Tab:
         self._run(self.machine.handle(stimulus))
 
     async def _leave(self) -> None:
-        self._over, self._told, self._lost = True, False, None
+        self._over, self._told, self._lost, self._draining = True, False, None, None
         self._timers.cancel_all()
         await self._dialer.leave()
 
@@ -143,6 +145,7 @@ class Tab:
 
     def _opened(self, conn: int) -> None:
         self.handle(s.Open(conn))
+        self._settled()
 
     def _heard(self, conn: int, data: str | bytes) -> None:
         frame: s.Down | None = frames.payload(data)
@@ -163,6 +166,7 @@ class Tab:
             self._timers.cancel("mute")
             self._lost = self._lost or (self._loop.time(), "loss")
         self.handle(s.End(conn, code, now=self._loop.time() * 1000))
+        self._settled()
 
     def _ping(self) -> None:
         if self.machine.conn is None:
@@ -240,8 +244,20 @@ class Tab:
                 self.event("gap", {"seconds": self._loop.time() - since, "cause": cause})
         self.event(name, detail)
         if name == "drain":
-            self._lost = (self._loop.time(), "drain")
-            self.handle(s.Hooks(detail["conn"]))
+            self._draining = detail["conn"]
+            if self._dialer.dialing:
+                self._timers.start("ahead", _AHEAD, self._settled)
+            else:
+                self._settled()
+
+    def _settled(self) -> None:
+        """Hand the view over, now that the next connection is open, or can't be opened just now."""
+        conn, self._draining = self._draining, None
+        self._timers.cancel("ahead")
+        if conn is not None:
+            self.handle(s.Hooks(conn))
+            if self.machine.state is State.FLUSHED:
+                self._lost = (self._loop.time(), "drain")
 
     def _secret(self, frame: frames.Keep | frames.Restore | frames.Forget) -> frames.Stored | frames.Kept:
         if isinstance(frame, frames.Restore):
