@@ -172,7 +172,10 @@ class View(Generic[S]):
         await self.send(msgspec.json.encode(value).decode())
 
     async def commit(self) -> None:
-        """Commit in the middle of a long handler: the message in hand is received, and is not replayed."""
+        """Commit in the middle of a long handler: the message in hand counts as received.
+
+        A token that says so follows within the sync interval. A process that dies before has it replayed.
+        """
         await self._session.commit()
 
     async def keep(self, key: str, value: Any, *, max_age: int, area: Area = "tab") -> None:

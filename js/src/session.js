@@ -116,6 +116,8 @@ export class Session {
    * @param {number} conn
    */
   settled(conn) {
+    // The hooks of an earlier drain, which did not wait for them: another one may.
+    if (conn !== this.machine.conn) return;
     const timer = setTimeout(() => this.#ahead?.(), AHEAD);
     this.#ahead = () => {
       clearTimeout(timer);

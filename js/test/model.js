@@ -118,11 +118,11 @@ export class ModelConnection {
     this.send({ type: "token", received: this.view.n, token: this.token(), ...(final && { final }) });
   }
 
-  drain() {
+  drain(deadline = 9000) {
     if (this.state === "opened") return this.close(1012);
     if (this.state !== "live") return;
     this.state = "draining";
-    this.send({ type: "drain", drain: "d1", deadline: 9000, delay: 200 });
+    this.send({ type: "drain", drain: "d1", deadline, delay: 200 });
   }
 
   /** Do everything there is to do. */

@@ -732,6 +732,35 @@ test("a drain whose next socket hangs is answered soon, and what is sent until t
   assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 1 });
 });
 
+test("a drain whose deadline is short is answered before it, whether or not the next socket is open", async () => {
+  open();
+  await rest();
+  const [old] = network.sockets;
+  network.mood = "hang";
+  old?.server.drain(200);
+  await pass(199);
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 0 });
+});
+
+test("what a page waited for in an earlier drain does not hold up a later one", async () => {
+  const socket = open();
+  await rest();
+  /** @type {(value?: unknown) => void} */
+  let saved = () => {};
+  const wait = (/** @type {Event} */ event) => /** @type {any} */ (event).waitUntil(new Promise((done) => (saved = done)));
+  socket.addEventListener("drain", wait, { once: true });
+  network.last.server.drain();
+  await pass(8000);
+  network.sockets[0]?.server.settle();
+  await rest();
+  const second = network.last;
+  network.mood = "hang";
+  second.server.drain();
+  saved();
+  await pass(300);
+  assert.deepEqual(second.said.at(-1), { type: "flushed", sent: 0 });
+});
+
 for (const mood of /** @type {const} */ (["refuse", "hidden"])) {
   test(`a drain is answered at once: ${mood}`, async () => {
     open();

@@ -7,9 +7,7 @@ from collections.abc import Callable
 __all__ = ["Backoff"]
 
 _BASE, _CAP = 100.0, 5_000.0  # milliseconds
-_SOON = (
-    1_000.0  # milliseconds within which the first try after a failure comes, however long a server asks for
-)
+_SOON = 1_000.0  # milliseconds within which the first try after a failure comes, whatever a server asks for
 
 
 class Backoff:

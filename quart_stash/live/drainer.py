@@ -38,6 +38,7 @@ class Drainer:
         self._task: asyncio.Task[None] | None = None
         self._skip = False
         self._running: list[Handover] = []
+        self._handovers: set[asyncio.Task[Counter[str]]] = set()  # of `hand_over`: kept until they are done
 
     def start(self, timeout: float, reason: str) -> asyncio.Task[None]:
         """Begin the drain, or return the one that runs.
@@ -57,8 +58,15 @@ class Drainer:
         for running in self._running:
             running.skip()
 
-    async def hand_over(self, views: Sequence[Socket], *, timeout: float, label: str = "") -> Counter[str]:
-        """Hand these views over, while the others are served. Returns how they ended.
+    def staying(self, views: Sequence[Socket]) -> list[Socket]:
+        """Return those of the views that nobody is handing over, or about to."""
+        leaving = {socket for running in self._running for socket in running.views}
+        return [socket for socket in views if socket not in leaving]
+
+    def hand_over(
+        self, views: Sequence[Socket], *, timeout: float, label: str = ""
+    ) -> asyncio.Task[Counter[str]]:
+        """Begin to hand these views over, while the others are served. The task returns how they ended.
 
         Args:
             views: their sockets.
@@ -67,14 +75,20 @@ class Drainer:
         """
         one = Handover(self._registry, views, timeout=timeout, rate=self._rate, label=label)
         self._running.append(one)
+        task = asyncio.get_running_loop().create_task(self._carry_out(one))
+        self._handovers.add(task)
+        task.add_done_callback(self._handovers.discard)
+        return task
+
+    async def _carry_out(self, one: Handover) -> Counter[str]:
         try:
             await one.offer()
+            if self._task is not None:  # the drain takes them along, and they have its time
+                await asyncio.wait([self._task])
+            else:
+                await one.parted()
         finally:
             self._running.remove(one)
-        if self._task is not None:  # the drain takes them along, and they have its time
-            await asyncio.wait([self._task])
-        else:
-            await one.parted()
         return one.outcomes()
 
     async def _run(self, timeout: float, reason: str) -> None:

@@ -49,9 +49,8 @@ class Gateway:
             self.registry,
             silence=config.silence_timeout,
             max_age=config.max_connection_age,
-            hand_over=self._hand_over,
+            hand_over=lambda old: self._hand_over(self.drainer.staying(old)),
         )
-        self._handovers: set[asyncio.Task[Any]] = set()
         self._config = config
         self._timeout = config.shutdown_timeout
         self._context = HypercornContext()
@@ -85,9 +84,7 @@ class Gateway:
         """
         if not 0 < fraction <= 1:
             raise ConfigurationError(f"a share of the views is more than 0, and 1 at most, not {fraction!r}")
-        views = [
-            socket for socket in self.registry.views() if socket.feed is not None and not socket.feed.draining
-        ]
+        views = self.drainer.staying(self.registry.views())
         if self.draining or not views:
             return {}
         share = secrets.SystemRandom().sample(views, max(1, round(fraction * len(views))))
@@ -97,12 +94,7 @@ class Gateway:
         return dict(outcomes)
 
     def _hand_over(self, views: Sequence[Socket], label: str = "") -> asyncio.Task[Counter[str]]:
-        task = self.loop.create_task(
-            self.drainer.hand_over(views, timeout=self._config.shutdown_timeout, label=label)
-        )
-        self._handovers.add(task)
-        task.add_done_callback(self._handovers.discard)
-        return task
+        return self.drainer.hand_over(views, timeout=self._config.shutdown_timeout, label=label)
 
     # What the ways of shutdown.py call.
 

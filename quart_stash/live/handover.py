@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections import Counter, deque
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from ..core.drain import DrainPlan, plan_drain
@@ -49,12 +50,12 @@ class Handover:
         self._told: deque[tuple[float, Sequence[Socket]]] = deque()  # batches, and when their time is up
         self._id = secrets.token_hex(4)
         self._label = label
-        self._skip = False
+        self._skipped = asyncio.Event()
         self._telling, self._parting = Tasks(), Tasks()
 
     def skip(self) -> None:
         """Tell nobody any more, and wait for nobody."""
-        self._skip = True
+        self._skipped.set()
 
     async def offer(self, mounting: Sequence[Socket] = ()) -> None:
         """Tell the views, at the plan's pace; return when all are handed over, or the time is up.
@@ -94,7 +95,7 @@ class Handover:
         behind, most = 0.0, plan.answer - plan.deadline / 2
         for offset, size in plan.batches:
             await self._until(self._start + offset + behind)
-            if self._skip:
+            if self._skipped.is_set():
                 return
             late = loop.time() - (self._start + offset)
             if late - behind > _HICCUP:
@@ -109,7 +110,9 @@ class Handover:
         """Wait until every view is handed over, or its time is up; say every second how far it is."""
         loop = asyncio.get_running_loop()
         said = loop.time()
-        while not self._skip and any(socket.feed is not None and socket.feed.live for socket in sockets):
+        while not self._skipped.is_set() and any(
+            socket.feed is not None and socket.feed.live for socket in sockets
+        ):
             while self._told and self._told[0][0] <= loop.time():
                 for socket in self._told.popleft()[1]:
                     if socket.feed is not None and socket.feed.live:
@@ -124,9 +127,9 @@ class Handover:
                 logger.info("%s: %s, %.1f s left", self._label, counts, left)
 
     async def _until(self, when: float) -> None:
-        delay = when - asyncio.get_running_loop().time()
-        if delay > 0 and not self._skip:
-            await asyncio.sleep(delay)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(when):
+                await self._skipped.wait()
 
     def _tell(self, socket: Socket, left: float) -> None:
         if socket.feed is not None:

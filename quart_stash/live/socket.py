@@ -44,10 +44,6 @@ class Feed(Protocol):
         """Whether a view is mounted that can be handed back."""
 
     @property
-    def draining(self) -> bool:
-        """Whether the view is being handed over."""
-
-    @property
     def paused(self) -> bool:
         """Whether it takes no frames, since too many wait for the handler."""
 

@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, inf
+from math import inf
 
 from .handover import part
 from .registry import Registry
@@ -66,7 +66,7 @@ class Sweeper:
         self._registry = registry
         self._max_age = max_age
         self._period = min((silence or inf) / _SILENCE_LOOKS, (max_age or inf) / _AGE_LOOKS)
-        self._patience = inf if silence is None else ceil(silence / self._period)
+        self._patience = (silence or inf) / self._period  # looks
         self._hand_over = hand_over
         self._watched: dict[Socket, _Watch] = {}
         self._timer: asyncio.TimerHandle | None = None

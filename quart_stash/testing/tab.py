@@ -246,7 +246,8 @@ class Tab:
         if name == "drain":
             self._draining = detail["conn"]
             if self._dialer.dialing:
-                self._timers.start("ahead", _AHEAD, self._settled)
+                in_time = 0.8 * detail["deadline"] / 1000
+                self._timers.start("ahead", min(_AHEAD, in_time), self._settled)
             else:
                 self._settled()
 

@@ -288,18 +288,19 @@ async def test_a_stuck_peer_is_cut_also_without_a_drain(
     assert len(process.host.gateway.registry) == 0
 
 
+@pytest.mark.parametrize("views", [1, 3])
 @in_virtual_time
-async def test_skip_ends_the_drain_now() -> None:
-    """`skip` closes everything that is left with 1012, at once."""
-    process = Process(nothing, shutdown_timeout=100)
-    pipe = await process.mount()
+async def test_skip_ends_the_drain_now(views: int) -> None:
+    """`skip` closes everything that is left with 1012, at once, also those that have not been told yet."""
+    process = Process(nothing, shutdown_timeout=100, reconnect_rate=0.1)
+    pipes = [await process.mount() for _ in range(views)]
     drain = process.drain()
-    await pipe.until(lambda: pipe.frames("drain"))
+    await pipes[0].until(lambda: pipes[0].frames("drain"))
     process.host.gateway.skip()
-    assert await pipe.closed() == 1012
+    assert [await pipe.closed() for pipe in pipes] == [1012] * views
     await drain
     assert now() < 1
-    assert process.outcomes == {"timed-out": 1}
+    assert process.outcomes == {"timed-out": views}
 
 
 @in_virtual_time

@@ -162,6 +162,33 @@ async def test_two_shares_at_the_same_time_have_no_view_in_common() -> None:
 
 
 @in_virtual_time
+async def test_two_shares_where_the_first_is_still_to_be_told() -> None:
+    """Also a view that waits for its turn is not chosen again, even if both are asked for at once."""
+    process = Process(nothing, reconnect_rate=1)
+    pipes = [await process.mount() for _ in range(4)]
+    one, other, none = rebalance(process, 0.5), rebalance(process, 1), rebalance(process, 1)
+    await settle()
+    assert len(told(pipes)) == 2
+    await asyncio.gather(*(pipe.answer_drain(sent=0) for pipe in pipes))
+    assert (await one, await other, await none) == ({"synced": 2}, {"synced": 2}, {})
+
+
+@in_virtual_time
+async def test_a_maximum_age_that_is_reached_during_a_drain() -> None:
+    """The drain hands these views over anyway: they are told when it is their turn, and not before."""
+    process = Process(nothing, reconnect_rate=1, max_connection_age=4)
+    pipes = [await process.mount() for _ in range(3)]
+    await asyncio.sleep(2.9)
+    drain = process.drain()
+    await asyncio.sleep(1.5)
+    assert len(told(pipes)) == 2
+    await asyncio.gather(*(pipe.answer_drain(sent=0) for pipe in pipes))
+    await drain
+    assert now() > 4.8
+    assert process.outcomes == {"synced": 3}
+
+
+@in_virtual_time
 async def test_a_caller_that_gives_up() -> None:
     """A hand-over goes on when the request that asked for it is cancelled."""
     process = Process(nothing, reconnect_rate=1)

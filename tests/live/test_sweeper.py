@@ -253,10 +253,11 @@ async def test_one_timer_for_all_that_ends_with_the_last() -> None:
     assert timers() == []
 
 
+@pytest.mark.parametrize("endless", [None, float("inf")])
 @in_virtual_time
-async def test_nothing_to_look_for() -> None:
+async def test_nothing_to_look_for(endless: float | None) -> None:
     """Without a time for silence and without a maximum age there is no sweep."""
-    process = Process(nothing, silence_timeout=None)
+    process = Process(nothing, silence_timeout=endless, max_connection_age=endless)
     pipe = await process.mount()
     assert timers() == []
     await asyncio.sleep(10_000)
