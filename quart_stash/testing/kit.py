@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import random
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypedDict, Unpack
@@ -51,17 +50,19 @@ class StashClient:
         events: what the page was told, oldest first, as names and details. Besides, `refused`: the application did
             not take a handshake (`why`); `closed`: it closed a connection (`code`); `gap`: the view is mounted again
             (after `seconds`, because of a `cause`).
+        messages: what the view has sent, oldest first, whether it was received or not.
     """
 
     def __init__(
         self, site: _Site, path: str, http: TestClientProtocol, headers: Mapping[str, str], tab: Callable[[Dial], Tab]
     ) -> None:  # fmt: skip
         self.events: list[tuple[str, dict[str, Any]]] = []
+        self.messages: list[str | bytes] = []
         self._site = site
         self._path = path
         self._http = http
         self._headers = headers
-        self._messages: deque[str | bytes] = deque()
+        self._read = 0
         self._changed = asyncio.Event()
         self._tab = tab(self._dial)
         self._tab.message = self._take
@@ -77,6 +78,11 @@ class StashClient:
     def over(self) -> bool:
         """Whether the view has ended for good: it is finished, say, or was closed with 1008."""
         return self._tab.state == "over"
+
+    @property
+    def errors(self) -> list[Exception]:
+        """What handlers have raised, of any tab."""
+        return self._site.deployment.errors
 
     @property
     def http(self) -> TestClientProtocol:
@@ -96,16 +102,17 @@ class StashClient:
         await self.send(msgspec.json.encode(value).decode())
 
     async def receive(self) -> str | bytes:
-        """Return the next message of the view.
+        """Wait for the next message of the view.
 
         Raises:
             TimeoutError: there is none in time; the text says what has happened instead.
         """
-        await self.until(lambda: self._messages, "no message came")
-        return self._messages.popleft()
+        await self.until(lambda: len(self.messages) > self._read, "no message came")
+        self._read += 1
+        return self.messages[self._read - 1]
 
     async def receive_json(self) -> Any:
-        """Return the next message of the view, parsed as JSON."""
+        """Wait for the next message of the view, parsed as JSON."""
         return msgspec.json.decode(await self.receive())
 
     async def synced(self) -> None:
@@ -130,10 +137,8 @@ class StashClient:
                     self._changed.clear()
                     await self._changed.wait()
         if not condition():
-            errors = self._site.deployment.errors
-            raise TimeoutError(f"{self._path}: {otherwise}, {self._story()}") from (
-                errors[-1] if errors else None
-            )
+            cause = self.errors[-1] if self.errors else None
+            raise TimeoutError(f"{self._path}: {otherwise}, {self._story()}") from cause
 
     async def restart(self, app: Quart | None = None) -> None:
         """Deploy: the next process begins to serve, and the one before it hands over its views, as on SIGTERM.
@@ -164,22 +169,22 @@ class StashClient:
         """Return a copy of the tab, as browsers make it: a view of its own that begins with the same state."""
         return await StashClient(
             self._site, self._path, self.http, self._headers, self._tab.duplicate
-        ).start()
+        )._start()
 
     async def new_tab(self, path: str, **options: Unpack[TabOptions]) -> StashClient:
         """Open another tab at the same application, maybe somebody else's."""
         return await self._site.open(path, options)
 
-    async def start(self) -> StashClient:
-        """Begin to connect, and wait until the view is mounted. What opens a client has called it."""
+    async def close(self) -> None:
+        """Close the tab."""
+        await self._tab.close()
+
+    async def _start(self) -> StashClient:
+        """Begin to connect, and wait until the view is mounted."""
         self._site.clients.append(self)
         async with _mounting([self]):
             self._tab.start()
         return self
-
-    async def close(self) -> None:
-        """Close the tab."""
-        await self._tab.close()
 
     async def _dial(self) -> Link:
         scope_base = {"subprotocols": [SUBPROTOCOL]}
@@ -202,7 +207,7 @@ class StashClient:
         return f"{end}; the last events: {'; '.join(last) or 'none'}"
 
     def _take(self, data: str | bytes) -> None:
-        self._messages.append(data)
+        self.messages.append(data)
         self._changed.set()
 
     def _note(self, name: str, detail: dict[str, Any]) -> None:
@@ -238,7 +243,7 @@ class _Site:
             Tab, rng=random.Random(len(self.clients)),
             params=options.get("params"), forms=options.get("forms"), page=options.get("page"),
         )  # fmt: skip
-        return await StashClient(self, path, http, options.get("headers") or {}, tab).start()
+        return await StashClient(self, path, http, options.get("headers") or {}, tab)._start()
 
     async def replace(self, app: Quart | None, leave: Callable[[Process], Awaitable[None]]) -> None:
         async with _mounting(self.clients):
@@ -268,7 +273,7 @@ async def stash_client(
     Raises:
         TimeoutError: the view is not mounted in time; the text says why.
         ConfigurationError: the application has no stash, or can't be served.
-        Exception: at the end, what a handler has raised, where the application propagates it (`TESTING`).
+        Exception: at the end, what a handler has raised, where the application shows it (`TESTING`).
     """
     async with AsyncExitStack() as lifespans:
         site = _Site(Deployment(lifespans), timeout)
@@ -277,5 +282,5 @@ async def stash_client(
             yield await site.open(path, options)
         finally:
             await site.close()
-    if site.deployment.errors:
-        raise site.deployment.errors[0]
+    if (error := site.deployment.propagated) is not None:
+        raise error

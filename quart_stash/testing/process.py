@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from quart import Quart
+from quart.signals import got_websocket_exception
 
 from ..core.frames import SUBPROTOCOL
 from ..extension import next_host
@@ -64,6 +65,7 @@ class Link:
             self._hang_up(1006)
             raise
         if refused is not None:
+            self._hang_up(refused.code)
             raise refused
         return self
 
@@ -77,6 +79,7 @@ class Link:
         """Return the next frame."""
         data = await self._down.get()
         if isinstance(data, int):
+            self._hang_up(data)  # the answer to a close
             raise ConnectionEnded(data)
         return data
 
@@ -128,7 +131,6 @@ class Link:
     def _close(self, code: int, why: str) -> None:
         if self._answer.done():
             self._told(code)
-        self._up.put_nowait({"type": "websocket.disconnect", "code": code})  # as the peer's answer
         self._end(code, why)
 
 
@@ -138,7 +140,7 @@ class Process:
     Args:
         app: the application; it may have earlier lives.
         now: the clock, in seconds since the epoch.
-        failed: is told what its handlers raise, where the application is set to propagate it.
+        failed: is told what the application raises.
     """
 
     def __init__(self, app: Quart, now: Callable[[], float], failed: Callable[[Exception], None]) -> None:
@@ -186,7 +188,7 @@ class Deployment:
     Attributes:
         process: the newest one.
         offset: seconds that the servers' clock is ahead.
-        errors: what handlers have raised, where the application propagates it.
+        errors: what handlers have raised.
     """
 
     def __init__(self, lifespans: contextlib.AsyncExitStack) -> None:
@@ -203,15 +205,31 @@ class Deployment:
             app: a new one, or one that was served before; its start-up hooks run once.
             started: they have run.
         """
-        self.process = Process(app, lambda: time.time() + self.offset, self.errors.append)
+        self.process = Process(app, lambda: time.time() + self.offset, self._failed)
         if app not in self._started:
             self._started.append(app)
+            self._lifespans.enter_context(got_websocket_exception.connected_to(self._raised, sender=app))
             if not started:
                 lifespan: Any = app.test_app()
                 await self._lifespans.enter_async_context(lifespan)
+
+    @property
+    def propagated(self) -> Exception | None:
+        """What is to be raised in the test: the first error, where an application is set to show errors."""
+        shown = any(app.config["PROPAGATE_EXCEPTIONS"] or app.testing or app.debug for app in self._started)
+        return self.errors[0] if shown and self.errors else None
 
     async def replace(self, app: Quart | None, leave: Callable[[Process], Awaitable[None]]) -> None:
         """Let the next process serve, then the one before it leave."""
         old = self.process
         await self.serve(app or old.app)
         await leave(old)
+
+    async def _raised(self, _: Quart, exception: Exception) -> None:
+        self._failed(exception)
+
+    def _failed(self, error: Exception) -> None:
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        if error not in self.errors:
+            self.errors.append(error)
