@@ -256,11 +256,15 @@ class Wire:
         self._pipe.raw(data)
 
     async def receive(self) -> str:
+        sent, task = self._pipe.sent, self._pipe.task
         while True:
-            await self._pipe.until(lambda: len(self._pipe.sent) > self._read)
-            event = self._pipe.sent[self._read]
+            await self._pipe.until(lambda: len(sent) > self._read or (task is not None and task.done()))
+            if len(sent) <= self._read:
+                raise ConnectionEnded
+            event = sent[self._read]
             self._read += 1
             if event["type"] == "websocket.close":
+                self._pipe.disconnect(event["code"])  # the answer to it
                 raise ConnectionEnded(event["code"])
             if event["type"] == "websocket.send":
                 return str(event["text"])
