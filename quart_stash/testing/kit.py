@@ -21,6 +21,7 @@ from .tab import Tab
 
 __all__ = ["StashClient", "TabOptions", "stash_client"]
 
+_NOW_AND_THEN = 0.01  # seconds
 # What the text of an error shows: so many events, without these details.
 _SHOWN, _LONG = 6, ("build", "limits")
 
@@ -67,7 +68,6 @@ class StashClient:
         self._tab = tab(self._dial)
         self._tab.message = self._take
         self._tab.event = self._note
-        self._tab.changed = self._changed.set
 
     @property
     def status(self) -> str | None:
@@ -122,10 +122,10 @@ class StashClient:
     async def until(
         self, condition: Callable[[], object], otherwise: str = "a condition does not hold"
     ) -> None:
-        """Wait until something holds of what this client has seen.
+        """Wait until something holds.
 
         Args:
-            condition: is looked at whenever something comes.
+            condition: is looked at whenever the client is told something, and now and then besides.
             otherwise: what the error says.
 
         Raises:
@@ -135,7 +135,9 @@ class StashClient:
             async with asyncio.timeout(self._site.timeout):
                 while not condition() and not self.over:
                     self._changed.clear()
-                    await self._changed.wait()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_NOW_AND_THEN):
+                            await self._changed.wait()
         if not condition():
             cause = self.errors[-1] if self.errors else None
             raise TimeoutError(f"{self._path}: {otherwise}, {self._story()}") from cause

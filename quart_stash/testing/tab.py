@@ -46,7 +46,6 @@ class Tab:
 
     Attributes:
         machine: the client's half of the protocol.
-        changed: is called when something else is stored than before.
         stored: the slot, as it is stored now.
         kept: named secrets, by key.
     """
@@ -65,7 +64,6 @@ class Tab:
     ) -> None:
         self.message = message
         self.event = event
-        self.changed: Callable[[], object] = lambda: None
         self.params = params
         self.forms = forms
         self.page = page
@@ -232,7 +230,6 @@ class Tab:
         match effect:
             case s.Store():
                 self.stored = self.machine.slot()
-                self.changed()
             case s.Forget():
                 self.stored = None
             case s.Page("message", detail):

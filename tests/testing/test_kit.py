@@ -83,6 +83,10 @@ class Shop:
             self.ended.append(view.id)
 
 
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def said(client: StashClient) -> list[str]:
     """What the view has said last."""
     newest: list[Any] = json.loads(client.messages[-1])
@@ -97,6 +101,7 @@ async def test_a_deploy() -> None:
         assert client.status == "fresh"
         await client.send("a")
         await client.restart(new.app)
+        assert now() == 0
         assert old.begun == ["a"] and new.begun == []
         await client.send("b")
         await client.synced()
@@ -155,6 +160,7 @@ async def test_a_kill_with_a_message_in_hand() -> None:
         await client.crash(new.app)
         assert client.status == "restored"
         await client.synced()
+        assert now() < 1
         assert old.begun == new.begun == ["a"]
         assert said(client) == ["a"]
         assert len(old.ended) == 1
@@ -174,6 +180,7 @@ async def test_a_kill_of_a_handler_that_does_not_end() -> None:
         await client.synced()
         assert said(client) == list("abcd")
         assert old.begun == ["a"]
+        assert {name for name, _ in client.events} == {"mounted", "gap"}
 
 
 @in_virtual_time
@@ -207,6 +214,7 @@ async def test_a_duplicated_tab() -> None:
         assert [said(client), said(copy)] == [["a", "b"], ["a", "c"]]
         async with shop.app.app_context():
             assert shop.stash.stats()["live"] == 2
+    assert len(set(shop.ended)) == 2
 
 
 @in_virtual_time
@@ -320,6 +328,7 @@ async def test_the_end_of_a_view() -> None:
         await client.until(lambda: client.over)
         with pytest.raises(TimeoutError, match=r"no message came, and the view is over; .*over"):
             await client.receive()
+        assert now() == 0
         await client.restart()
         await client.reload()
         assert client.status == "fresh"

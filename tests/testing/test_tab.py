@@ -132,18 +132,17 @@ async def test_tries_are_spread_and_go_on() -> None:
 
 @in_virtual_time
 async def test_tries_begin_anew_after_ten_quiet_seconds() -> None:
-    """A connection that holds, even without a token, is progress: the next loss is followed by a quick try."""
+    """A view that stays mounted, even without a further token, is progress: the waits of its next loss are short."""
     page = Page()
     await page.start()
     await asyncio.sleep(60)
-    for quiet, quick in ((1, False), (11, True)):
-        page.process = Process(echo)
-        await asyncio.sleep(6 + quiet)
-        page.process = None
-        attempts = page.tab._backoff._attempt
-        assert (attempts == 0) is quick, quiet
-        page.pipes[-1].disconnect()
-        await settle()
+    page.process = Process(echo)
+    while "mounted" not in page.names:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(9.9)
+    assert page.tab._backoff._attempt > 5
+    await asyncio.sleep(0.2)
+    assert page.tab._backoff._attempt == 0
     await page.tab.close()
 
 
@@ -254,6 +253,7 @@ async def test_a_connection_that_goes_dead() -> None:
     await asyncio.sleep(0.2)
     await settle()
     assert len(page.lines) == 2
+    await page.pipes[0].ended()
     assert page.got == ["a"]
     assert page.names == ["mounted", "gap", "mounted"]
     await page.tab.close()
@@ -345,6 +345,46 @@ async def test_a_breach_is_over() -> None:
     assert page.detail("over")["code"] == 1002
     assert page.tab.stored is not None and page.tab.stored.token
     assert len(page.tries) == 1
+
+
+@in_virtual_time
+async def test_a_breach_while_the_next_connection_opens() -> None:
+    """Then that is given up as well."""
+    page = Page(Process(echo, Log))
+    await page.start()
+    page.hangs = True
+    await page.pipes[0].send(
+        {"type": "websocket.send", "text": '{"type": "drain", "drain": "d", "deadline": 9000, "delay": 0}'}
+    )
+    await settle()
+    assert page.tab._dialer.dialing
+    await page.pipes[0].send({"type": "websocket.send", "text": "no frame"})
+    await settle()
+    assert page.tab.state == "over"
+    assert not page.tab._dialer.dialing
+
+
+@in_virtual_time
+async def test_a_copy_takes_no_messages_along() -> None:
+    """What was not processed belongs to the original, and is sent once."""
+    process = Process(echo, Log)
+    page = Page(process)
+    await page.start()
+    page.tab.send("a")
+    await settle()
+    page.lines[0].dead = True
+    page.tab.send("b")
+    copy, got = page.tab.duplicate(), list[str | bytes]()
+    copy.message = got.append
+    copy.start()
+    await settle()
+    assert (copy.sent, copy.received, got) == (1, 1, [])
+    copy.send("c")
+    await settle()
+    assert got == ["a,c"]
+    assert len({session.view_id for session in process.sessions}) == 2
+    await copy.close()
+    await page.tab.close()
 
 
 @in_virtual_time
