@@ -254,6 +254,7 @@ async def test_a_connection_that_goes_dead() -> None:
     await settle()
     assert len(page.lines) == 2
     await page.pipes[0].ended()
+    assert now() < 31
     assert page.got == ["a"]
     assert page.names == ["mounted", "gap", "mounted"]
     await page.tab.close()
