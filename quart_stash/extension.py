@@ -25,7 +25,7 @@ from .identity import default_identity, identity_tag, session_secret
 from .live.shutdown import ShutdownTrigger
 from .view import View
 
-__all__ = ["QuartStash", "ViewFunction"]
+__all__ = ["QuartStash", "ViewFunction", "next_host"]
 
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -215,11 +215,7 @@ class QuartStash:
         return Markup(f'<meta name="quart-stash-page" content="{escape(signed)}">')
 
     def _wiring(self) -> _Wiring:
-        app = cast("Any", current_app)._get_current_object() if current_app else self._app
-        wiring = None if app is None else app.extensions.get(_EXTENSION)
-        if wiring is None:
-            raise ConfigurationError("this application has no QuartStash: call init_app(app) first")
-        return cast("_Wiring", wiring)
+        return _wiring_of(cast("Any", current_app)._get_current_object() if current_app else self._app)
 
     def _host(self) -> Host:
         return self._wiring().serving()
@@ -270,6 +266,24 @@ class _Wiring:
             getattr(signals, kind).send(self._app, _async_wrapper=_in_a_task, **data)
         except Exception:  # a receiver's, and no reason not to mount, or not to drain
             logger.exception("a receiver of %s raised", kind)
+
+
+def next_host(app: Quart) -> Host:
+    """Let an application serve from a new host, as its next process would. The earlier one keeps its sockets.
+
+    Raises:
+        ConfigurationError: it has no stash, or the configuration can't work.
+    """
+    wiring = _wiring_of(app)
+    wiring.host = None
+    return wiring.serving()
+
+
+def _wiring_of(app: Quart | None) -> _Wiring:
+    wiring = None if app is None else app.extensions.get(_EXTENSION)
+    if wiring is None:
+        raise ConfigurationError("this application has no QuartStash: call init_app(app) first")
+    return cast("_Wiring", wiring)
 
 
 async def _refuse_to_start(receive: Any, send: Any, error: Exception) -> None:

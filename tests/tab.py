@@ -10,8 +10,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.typing import Subprotocol
 
-from quart_stash import testing
 from quart_stash.core.frames import SUBPROTOCOL
+from quart_stash.testing import tab
+from quart_stash.testing.dialer import ConnectionEnded
 
 
 class Socket:
@@ -35,11 +36,11 @@ class Socket:
     async def close(self, code: int) -> None:
         await self._connection.close(code)
 
-    def _ended(self) -> testing.ConnectionEnded:
-        return testing.ConnectionEnded(self._connection.close_code or 1006)
+    def _ended(self) -> ConnectionEnded:
+        return ConnectionEnded(self._connection.close_code or 1006)
 
 
-class Tab(testing.Tab):
+class Tab(tab.Tab):
     """One view of one page, over as many sockets as it takes.
 
     Args:
@@ -70,8 +71,8 @@ class Tab(testing.Tab):
                 compression=None, max_size=None, ping_interval=None, proxy=None, open_timeout=None, close_timeout=2,
             )  # fmt: skip
         except (InvalidHandshake, InvalidMessage, EOFError) as error:
-            raise testing.ConnectionEnded from error
+            raise ConnectionEnded from error
         if connection.subprotocol != SUBPROTOCOL:
             await connection.close()
-            raise testing.ConnectionEnded
+            raise ConnectionEnded
         return Socket(connection)

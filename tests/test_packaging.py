@@ -36,7 +36,9 @@ def tracked() -> list[Path]:
     return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
-@pytest.mark.parametrize("module", ["quart_stash", "quart_stash.asgi", "quart_stash.signals"])
+@pytest.mark.parametrize(
+    "module", ["quart_stash", "quart_stash.asgi", "quart_stash.signals", "quart_stash.testing"]
+)
 def test_public_names(module: str) -> None:
     """What a module exports is what docs/api.md lists under its name."""
     sections = re.split(r"^## ", (ROOT / "docs" / "api.md").read_text(), flags=re.MULTILINE)

@@ -15,6 +15,7 @@ from pathlib import Path
 from quart_stash import QuartStash, View
 from quart_stash.config import StashConfig
 from quart_stash.core.connection import TABLE
+from quart_stash.testing import StashClient
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -73,6 +74,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "states": states,
     "quart_stash_members": lambda: members(QuartStash),
+    "stash_client_members": lambda: members(StashClient),
     "view_members": lambda: members(View),
 }
 

@@ -1,6 +1,5 @@
-"""The testing kit: a tab of a browser without the browser."""
+"""The testing kit: a tab of a browser without the browser, and an application that is deployed under it."""
 
-from .dialer import Connection, ConnectionEnded, Dial
-from .tab import Tab
+from .kit import StashClient, stash_client
 
-__all__ = ["Connection", "ConnectionEnded", "Dial", "Tab"]
+__all__ = ["StashClient", "stash_client"]

@@ -41,6 +41,7 @@ class Tab:
         rng: for the jitter.
         params: connect params.
         forms: stashed forms, by name.
+        page: what `sign_page` has signed.
         stored: what the tab's storage holds.
 
     Attributes:
@@ -58,12 +59,14 @@ class Tab:
         rng: random.Random | None = None,
         params: dict[str, Any] | None = None,
         forms: dict[str, list[tuple[str, str]]] | None = None,
+        page: str | None = None,
         stored: s.Slot | None = None,
     ) -> None:
         self.message = message
         self.event = event
         self.params = params
         self.forms = forms
+        self.page = page
         self.stored: s.Slot | None = stored
         self.kept: dict[str, str] = {}
         self.machine: Client = Client(stored)
@@ -117,11 +120,15 @@ class Tab:
         self.machine = Client(self.stored)
         self.start()
 
-    def duplicate(self) -> Tab:
-        """Return a copy of this tab: it finds the same in its storage, and is to go on as a view of its own."""
+    def duplicate(self, dial: Dial | None = None) -> Tab:
+        """Return a copy of this tab: it finds the same in its storage, and is to go on as a view of its own.
+
+        Args:
+            dial: opens its connections; default: as this tab's.
+        """
         copy = Tab(
-            self._dial, message=self.message, event=self.event, params=self.params, forms=self.forms,
-            stored=self.stored,
+            dial or self._dial, message=self.message, event=self.event, params=self.params, forms=self.forms,
+            page=self.page, stored=self.stored,
         )  # fmt: skip
         copy.kept = dict(self.kept)
         copy.handle(s.Fork())
@@ -206,7 +213,7 @@ class Tab:
                 self._dialer.dial(wait)
             case s.Mount(conn):
                 now = self._loop.time() * 1000
-                self.handle(s.Connect(conn, self.params, self.forms, now=now))
+                self.handle(s.Connect(conn, self.params, self.forms, self.page, now=now))
             case s.SetDeadline(conn, after):
                 self._restart("deadline", after / 1000, lambda: self.handle(s.Deadline(conn)))
             case s.Close(conn, code):

@@ -24,6 +24,7 @@ from quart_stash.core.state import StateType
 from quart_stash.core.tokens import Binding, Sealer
 from quart_stash.host import Host, ViewType
 from quart_stash.live.session import Session
+from quart_stash.testing.dialer import ConnectionEnded
 from quart_stash.view import View
 
 P = ParamSpec("P")
@@ -242,6 +243,34 @@ class Pipe:
         """The application messages, in order."""
         texts = [event["text"] for event in self.sent if event.get("text", None) is not None]
         return [text[1:] for text in texts if text.startswith("=")]
+
+
+class Wire:
+    """A pipe, as a tab of the testing kit wants it."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._read = 0
+
+    async def send(self, data: str | bytes) -> None:
+        self._pipe.raw(data)
+
+    async def receive(self) -> str:
+        sent, task = self._pipe.sent, self._pipe.task
+        while True:
+            await self._pipe.until(lambda: len(sent) > self._read or (task is not None and task.done()))
+            if len(sent) <= self._read:
+                raise ConnectionEnded
+            event = sent[self._read]
+            self._read += 1
+            if event["type"] == "websocket.close":
+                self._pipe.disconnect(event["code"])  # the answer to it
+                raise ConnectionEnded(event["code"])
+            if event["type"] == "websocket.send":
+                return str(event["text"])
+
+    async def close(self, code: int) -> None:
+        self._pipe.disconnect(code)
 
 
 class Process:

@@ -10,10 +10,10 @@ import pytest
 from quart_stash.live import gateway, handover
 from quart_stash.live.socket import CLOSE_GRACE, Socket
 from quart_stash.live.sweeper import Sweeper
-from quart_stash.testing import ConnectionEnded, Tab
+from quart_stash.testing.tab import Tab
 from quart_stash.view import View
 
-from .pipe import Pipe, Process, in_virtual_time, settle
+from .pipe import Pipe, Process, Wire, in_virtual_time, settle
 from .test_handover import nothing, now
 
 
@@ -51,30 +51,6 @@ async def test_a_silent_view_is_lost() -> None:
     await settle()
     assert there.close_code is None
     assert len(there.frames("pong")) == 12
-
-
-class Wire:
-    """A pipe, as a tab of the testing kit wants it."""
-
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
-        self._read = 0
-
-    async def send(self, data: str | bytes) -> None:
-        self._pipe.raw(data)
-
-    async def receive(self) -> str:
-        while True:
-            await self._pipe.until(lambda: len(self._pipe.sent) > self._read)
-            event = self._pipe.sent[self._read]
-            self._read += 1
-            if event["type"] == "websocket.close":
-                raise ConnectionEnded(event["code"])
-            if event["type"] == "websocket.send":
-                return str(event["text"])
-
-    async def close(self, code: int) -> None:
-        self._pipe.disconnect(code)
 
 
 @in_virtual_time

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from quart_stash.core import frames, stimuli
-from quart_stash.testing import ConnectionEnded
+from quart_stash.testing.dialer import ConnectionEnded
 from tests.servers.harness import (
     HYPERCORN,
     HYPERCORN_0,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quart_stash.testing import ConnectionEnded
+from quart_stash.testing.dialer import ConnectionEnded
 from tests.servers.harness import eventually
 from tests.servers.lives import Page, lives
 from tests.tab import Socket, Tab
