@@ -155,6 +155,23 @@ class Server:
         """Send a signal to the whole group, as a terminal does on Ctrl-C."""
         os.killpg(self.pid, signum)
 
+    async def attended(self) -> None:
+        """Wait until the parent has done what the signals so far ask of it, as it has before a person presses Ctrl-C again.
+
+        Handlers of signals interrupt each other, and Hypercorn's takes a lock: one that interrupts it there waits for ever.
+        """
+        await eventually(self._attended, f"the end of the parent's signal handlers: {self.pid}")
+
+    def _attended(self) -> bool:
+        """Whether no signal waits for the parent, and it sleeps somewhere else than in front of a lock.
+
+        A handler only runs, or waits for a lock. The numbers of its sleeps tell that it was one and the same all the while.
+        """
+        process = Path(f"/proc/{self.pid}")
+        before = _asleep(process)
+        where = (process / "wchan").read_text()
+        return before is not None and before == _asleep(process) and "futex" not in where
+
     async def exited(self, deadline: float = 10.0) -> int:
         """Wait until it has left and return its exit status.
 
@@ -293,6 +310,14 @@ async def eventually(condition: Callable[[], object], what: str, timeout: float 
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"never came: {what}") from None
+
+
+def _asleep(process: Path) -> list[str] | None:
+    """Return the numbers of its sleeps so far, if its main thread sleeps and no signal is pending."""
+    status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+    if not status["State"].startswith("S") or any(int(status[name], 16) for name in ("SigPnd", "ShdPnd")):
+        return None
+    return [count for name, count in status.items() if name.endswith("ctxt_switches")]
 
 
 def _group(group: int) -> list[int]:
