@@ -149,7 +149,7 @@ async def _all_say(groups: dict[str, AnyTabs], answer: str) -> None:
     every = [heard for group in groups.values() for heard in group.heard]
     await eventually(
         lambda: all(any(data.startswith(answer + " ") for _, data, _ in heard) for heard in every),
-        f"{answer!r} everywhere: {every}",
+        lambda: f"{answer!r} everywhere: {every}",
         timeout=90,
     )
 

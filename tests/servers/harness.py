@@ -180,14 +180,13 @@ class Server:
         """
         async with asyncio.timeout(deadline + SLACK):
             status = await self._process.wait()
-        await eventually(
-            lambda: not self.pids, f"the end of its processes {self.pids}"
-        )  # multiprocessing's helper is last
+        # multiprocessing's helper is last
+        await eventually(lambda: not self.pids, lambda: f"the end of its processes {self.pids}")
         return status
 
     async def logs(self, text: str, count: int = 1) -> None:
         """Wait until `text` stands in the log `count` times."""
-        await eventually(lambda: self.log.count(text) >= count, f"{text!r} in the log:\n{self.log}")
+        await eventually(lambda: self.log.count(text) >= count, lambda: f"{text!r} in the log:\n{self.log}")
 
     async def get(self, path: str, method: str = "GET", cookie: str = "") -> tuple[int, dict[str, str], str]:
         """Make one HTTP request; returns status, headers and body."""
@@ -302,14 +301,22 @@ async def fetch(port: int, path: str, method: str, cookie: str) -> tuple[int, di
     return int(status.split()[1]), headers, body
 
 
-async def eventually(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
-    """Wait until `condition()` holds, for what nothing can be awaited, such as another process's log."""
+async def eventually(
+    condition: Callable[[], object], what: str | Callable[[], str], timeout: float = 30
+) -> None:
+    """Wait until `condition()` holds, for what nothing can be awaited, such as another process's log.
+
+    Args:
+        condition: is asked again and again.
+        what: for the error, or what says it then: how things stand at the end, not at the beginning.
+        timeout: seconds; it is there to end a test that hangs.
+    """
     try:
         async with asyncio.timeout(timeout):
             while not condition():
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise AssertionError(f"never came: {what}") from None
+        raise AssertionError(f"never came: {what if isinstance(what, str) else what()}") from None
 
 
 def _asleep(process: Path) -> list[str] | None:
