@@ -74,4 +74,8 @@ class Tab(testing.Tab):
         if connection.subprotocol != SUBPROTOCOL:
             await connection.close()
             raise testing.ConnectionEnded
+        return self.socket(connection)
+
+    def socket(self, connection: ClientConnection) -> Socket:
+        """Return what a connection is to this tab: a subclass may look closer."""
         return Socket(connection)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 
 from quart_stash.core import frames, stimuli
 from quart_stash.testing import ConnectionEnded
@@ -37,8 +38,8 @@ servers = pytest.mark.parametrize("setup", [HYPERCORN_0, UVICORN], ids=lambda se
 class Watched(Socket):
     """A connection whose life is written down: (what, number of the connection, detail)."""
 
-    def __init__(self, socket: Socket, number: int, notes: list[tuple[str, int, Any]]) -> None:
-        super().__init__(socket._connection)
+    def __init__(self, connection: ClientConnection, number: int, notes: list[tuple[str, int, Any]]) -> None:
+        super().__init__(connection)
         self._number, self._notes = number, notes
         notes.append(("open", number, None))
 
@@ -77,12 +78,14 @@ class Watcher(Tab):
 
     async def _open(self) -> Socket:
         self._dialled += 1
-        number = self._dialled
         try:
-            return Watched(await super()._open(), number, self.notes)
+            return await super()._open()
         except (ConnectionEnded, OSError):
-            self.notes.append(("refused", number, None))
+            self.notes.append(("refused", self._dialled, None))
             raise
+
+    def socket(self, connection: ClientConnection) -> Socket:
+        return Watched(connection, self._dialled, self.notes)
 
     def at(self, what: str, number: int) -> int:
         """Return when something happened to a connection, as a place in the notes."""
