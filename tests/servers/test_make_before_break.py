@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidStatus
 
 from quart_stash.core import frames, stimuli
 from quart_stash.testing import ConnectionEnded
@@ -80,8 +81,11 @@ class Watcher(Tab):
         self._dialled += 1
         try:
             return await super()._open()
-        except (ConnectionEnded, OSError):
-            self.notes.append(("refused", self._dialled, None))
+        except (ConnectionEnded, OSError) as error:
+            status = (
+                error.__cause__.response.status_code if isinstance(error.__cause__, InvalidStatus) else None
+            )
+            self.notes.append(("refused", self._dialled, status))
             raise
 
     def socket(self, connection: ClientConnection) -> Socket:
@@ -248,7 +252,10 @@ async def test_a_lone_backend_refuses_until_the_next_is_there(name: str, tmp_pat
                 await deploy.begin(proxy.url("/busy"))
                 a.signal()
                 await deploy.all(lambda tab: tab.count("refused"), "refused")
-                assert a.alive
+                answers = {
+                    status for tab in deploy.tabs for what, _, status in tab.notes if what == "refused"
+                }
+                assert a.alive and answers == {503}
                 deploy.gate.touch()
                 await a.exited()
                 assert f"{CLIENTS} of {CLIENTS} synced" in a.log
