@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.servers.harness import Server, eventually
+from tests.servers.proxies import free_port
 from tests.tab import Tab
 
 from .gap import ROOT, spread
@@ -106,8 +107,8 @@ async def restart(
         kinds: of clients, each with its number.
     """
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=256))
-        port = listener.getsockname()[1]
+        port = free_port()  # for a while nobody holds it
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=256))
         url = f"ws://127.0.0.1:{port}/count"
         inherited = f"fd://{listener.fileno()}"
         first, second = folder / "first", folder / "second"
@@ -149,7 +150,7 @@ async def _all_say(groups: dict[str, AnyTabs], answer: str) -> None:
     every = [heard for group in groups.values() for heard in group.heard]
     await eventually(
         lambda: all(any(data.startswith(answer + " ") for _, data, _ in heard) for heard in every),
-        f"{answer!r} everywhere: {every}",
+        lambda: f"{answer!r} everywhere: {every}",
         timeout=90,
     )
 

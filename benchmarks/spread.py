@@ -27,10 +27,10 @@ from typing import Any
 
 from tests.servers.harness import Setup, listening, serving
 
-from .crowd import Crowd
 from .curve import draw
 from .gap import RESULTS, ROOT, quiet
 from .roll import Roll, Traffic, simulate
+from .swarm import Swarm
 
 LIVE, FLEET = RESULTS / "spread-live.json", RESULTS / "spread-fleet.json"
 PICTURE = ROOT / "docs" / "spread.svg"
@@ -61,23 +61,23 @@ async def live(clients: int, rate: float, timeout: float, folder: Path) -> dict[
         "QUART_STASH_SHUTDOWN_TIMEOUT": str(timeout),
     }
     with listening() as listener:
-        crowd = Crowd(listener.getsockname()[1], "/count", clients)
+        swarm = Swarm(listener.getsockname()[1], "/count", clients)
         try:
             old_log = folder / "old"
             async with serving(SERVED, old_log, listener=listener, environment=environment) as old:
-                await crowd.come()
+                await swarm.come()
                 async with serving(SERVED, folder / "new", listener=listener, environment=environment) as new:
                     start = time.monotonic()
                     old.signal(signal.SIGTERM)
-                    await crowd.answered(2)
+                    await swarm.answered(2)
                     await old.exited(timeout)
                     left = time.monotonic() - start
                     arrivals = json.loads((await new.get("/arrivals"))[2])
                     trouble = old.trouble() + new.trouble()
                     summary = re.findall(r"drained: (.*)", old.log)
         finally:
-            crowd.leave()
-    members = crowd.members
+            swarm.leave()
+    members = swarm.members
     return {
         "clients": clients,
         "rate": rate,

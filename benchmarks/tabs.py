@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from contextlib import suppress
@@ -12,7 +11,9 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.typing import Subprotocol
+
+from quart_stash.testing.dialer import ConnectionEnded
+from tests import tab
 
 INTERVAL = 0.05
 """Seconds between two messages of one tab."""
@@ -39,7 +40,6 @@ class Tab:
     """
 
     url: str
-    subprotocols: list[Subprotocol] | None = None
     sent: dict[int, float] = field(default_factory=dict)
     answers: dict[int, Answer] = field(default_factory=dict)
     closes: list[int] = field(default_factory=list)
@@ -66,15 +66,6 @@ class Tab:
 
     async def _connect(self) -> None:
         raise NotImplementedError
-
-    async def _dial(self) -> ClientConnection | None:
-        """Open a connection; `None` if it is refused."""
-        with suppress(OSError, InvalidHandshake, TimeoutError):
-            return await connect(
-                self.url, subprotocols=self.subprotocols, compression=None, ping_interval=None, proxy=None,
-                open_timeout=30,
-            )  # fmt: skip
-        return None
 
     def _hear(self, text: str) -> None:
         number, count, process = map(int, text.split())
@@ -109,83 +100,69 @@ class BareTab(Tab):
             await asyncio.sleep(random.random() * min(10, 0.5 * 2**attempt))
             attempt += 1
 
+    async def _dial(self) -> ClientConnection | None:
+        """Open a connection; `None` if it is refused."""
+        with suppress(OSError, InvalidHandshake, TimeoutError):
+            return await connect(
+                self.url, compression=None, ping_interval=None, proxy=None, open_timeout=30,
+            )  # fmt: skip
+        return None
+
 
 class StashTab(Tab):
-    """A page with a `StashSocket`: it keeps what no token covers, and opens the next socket when it hears `drain`.
+    """A page with a `StashSocket`: the testing kit's tab does what the script does.
 
     Attributes:
         handovers: seconds from `flushed` to the next `mounted`, during which messages had to wait.
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, [Subprotocol("quart-stash.v1")])
+        super().__init__(url)
         self.handovers: list[float] = []
-        self._token: str | None = None
-        self._number = 0
-        self._outbox: dict[int, str] = {}
-        self._live: ClientConnection | None = None
-        self._next: asyncio.Task[ClientConnection | None] | None = None
-        self._paused = 0.0
+        self._page = _Page(self)
 
     async def say(self, number: int) -> None:
         """Send one message, now or on the next connection."""
-        self._number = number
-        self._outbox[number] = str(number)
-        if self._live is not None:
-            with suppress(ConnectionClosed):
-                await self._live.send(f"={number}")
+        self._page.send(str(number))
 
     async def _connect(self) -> None:
-        attempt = 0
-        async with asyncio.TaskGroup() as readers:
-            while True:
-                socket = await (self._next or self._dial())
-                self._next = None
-                if socket is None:
-                    await asyncio.sleep(random.random() * min(10, 0.1 * 2**attempt))
-                    attempt += 1
-                    continue
-                attempt = 0
-                handed = asyncio.Event()
-                readers.create_task(self._read(socket, handed))
-                await handed.wait()
+        self._page.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self._page.close()
 
-    async def _read(self, socket: ClientConnection, handed: asyncio.Event) -> None:
-        """Mount a connection and read it to its end; says `handed` when the next one may be mounted."""
-        frame = {"type": "mount", "sent": self._number, **({"token": self._token} if self._token else {})}
-        with suppress(ConnectionClosed):
-            await socket.send(json.dumps(frame))
-            async for text in socket:
-                if str(text).startswith("="):
-                    self._hear(str(text)[1:])
-                else:
-                    await self._control(socket, json.loads(text), handed)
-        self.closes.append(socket.close_code or 1006)
-        if self._live is socket:
-            self._live, self._paused = None, time.monotonic()
-        handed.set()
 
-    async def _control(self, socket: ClientConnection, frame: dict[str, Any], handed: asyncio.Event) -> None:
-        match frame["type"]:
-            case "mounted":
-                self._cover(frame["received"], frame.get("token"))
-                if self._paused:
-                    self.handovers.append(time.monotonic() - self._paused)
-                wired = frame["received"]
-                while waiting := sorted(number for number in self._outbox if number > wired):
-                    wired = waiting[0]
-                    await socket.send("=" + self._outbox[wired])
-                self._live = socket
-            case "token":
-                self._cover(frame["received"], frame["token"])
-                if frame.get("final"):
-                    await socket.send(json.dumps({"type": "synced", "received": frame["received"]}))
-                    handed.set()  # its server closes it
-            case "drain":
-                self._next = asyncio.create_task(self._dial())  # make before break
-                self._live, self._paused = None, time.monotonic()
-                await socket.send(json.dumps({"type": "flushed", "sent": self._number}))
+class _Page(tab.Tab):
+    """The page of one tab, which tells it what it hears."""
 
-    def _cover(self, received: int, token: str | None) -> None:
-        self._token = token or self._token
-        self._outbox = {number: text for number, text in self._outbox.items() if number > received}
+    def __init__(self, owner: StashTab) -> None:
+        self._owner = owner
+        super().__init__(
+            owner.url,
+            message=lambda data: owner._hear(str(data)),  # noqa: SLF001 - they are one
+            event=self._note,
+            random=random.Random(random.random()),
+        )
+
+    def socket(self, connection: ClientConnection) -> tab.Socket:
+        return _Socket(connection, self._owner.closes)
+
+    def _note(self, name: str, detail: dict[str, Any]) -> None:
+        if name == "gap" and detail["cause"] == "drain":
+            self._owner.handovers.append(detail["seconds"])
+
+
+class _Socket(tab.Socket):
+    """A connection that says how it ended."""
+
+    def __init__(self, connection: ClientConnection, closes: list[int]) -> None:
+        super().__init__(connection)
+        self._closes = closes
+
+    async def receive(self) -> str | bytes:
+        try:
+            return await super().receive()
+        except ConnectionEnded as ended:
+            self._closes.append(ended.code)
+            raise

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-SUBPROTOCOL = "quart-stash.v1"
+from quart_stash.core.frames import SUBPROTOCOL
 
 
 class NotMounted(ConnectionError):

@@ -75,4 +75,8 @@ class Tab(tab.Tab):
         if connection.subprotocol != SUBPROTOCOL:
             await connection.close()
             raise ConnectionEnded
+        return self.socket(connection)
+
+    def socket(self, connection: ClientConnection) -> Socket:
+        """Return what a connection is to this tab: a subclass may look closer."""
         return Socket(connection)

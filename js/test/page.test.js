@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
-import { Backoff } from "../src/backoff.js";
 import { claim } from "../src/lifecycle.js";
-import { StashSocket } from "../src/socket.js";
-import { Network, Tab, pass, record, rest } from "./world.js";
+import { Network, Tab, pass, record, rest, stage } from "./world.js";
 
 /** @type {Tab} */
 let tab;
@@ -12,26 +10,8 @@ let tab;
 let page;
 /** @type {Network} */
 let network;
-/** @type {StashSocket[]} */
-let sockets = [];
 
-beforeEach(() => {
-  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
-  tab = new Tab();
-  page = tab.load();
-  network = new Network();
-});
-afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  mock.timers.reset();
-});
-
-const open = () => {
-  const backoff = new Backoff({ random: () => 1 });
-  const socket = new StashSocket("/checkout/1", { WebSocket: network.WebSocket, backoff });
-  sockets.push(socket);
-  return socket;
-};
+const open = stage((made) => ({ tab, page, network } = made));
 const unload = () => page.fire("pagehide", { persisted: false });
 const keys = () => [...tab.session.items.keys()].filter((key) => key.startsWith("quart-stash:"));
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { afterEach, mock, test } from "node:test";
 
 import { Backoff } from "../src/backoff.js";
 import { serialise } from "../src/frames.js";
 import { StashSocket } from "../src/socket.js";
 import { LIMITS } from "./model.js";
-import { FakeStorage, Network, Tab, pass, record, rest } from "./world.js";
+import { FakeStorage, Network, Tab, pass, record, rest, stage } from "./world.js";
 
 /** @type {Tab} */
 let tab;
@@ -13,31 +13,15 @@ let tab;
 let page;
 /** @type {Network} */
 let network;
-/** @type {StashSocket[]} */
-let sockets = [];
 /** Errors in the page's own code, or in the server's. @type {unknown[]} */
 let complaints = [];
 
-beforeEach(() => {
-  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
-  tab = new Tab();
-  page = tab.load();
-  network = new Network();
+const open = stage((made) => {
+  ({ tab, page, network } = made);
   globalThis.reportError = (error) => complaints.push(error);
 });
-afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  mock.timers.reset();
-  assert.deepEqual(complaints.splice(0), []);
-});
+afterEach(() => assert.deepEqual(complaints.splice(0), []));
 
-/** @param {import("../src/socket.js").Options} [options] */
-const open = (options) => {
-  const backoff = new Backoff({ random: () => 1 });
-  const socket = new StashSocket("/checkout/1", { WebSocket: network.WebSocket, backoff, ...options });
-  sockets.push(socket);
-  return socket;
-};
 /** @param {{ type: string }[]} heard */
 const types = (heard) => heard.map(({ type }) => type);
 const stored = () => [...tab.session.items].filter(([key]) => key.includes(":view:")).map(([, value]) => JSON.parse(value).v);

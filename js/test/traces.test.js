@@ -1,11 +1,9 @@
 /** Traces of docs/traces.md that show on the client alone, and that no other file is about. */
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
-import { Backoff } from "../src/backoff.js";
-import { StashSocket } from "../src/socket.js";
-import { Network, Tab, pass, record, rest } from "./world.js";
+import { Network, Tab, pass, record, rest, stage } from "./world.js";
 
 /** @type {Tab} */
 let tab;
@@ -13,26 +11,8 @@ let tab;
 let page;
 /** @type {Network} */
 let network;
-/** @type {StashSocket[]} */
-let sockets = [];
 
-beforeEach(() => {
-  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
-  tab = new Tab();
-  page = tab.load();
-  network = new Network();
-});
-afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  mock.timers.reset();
-});
-
-const open = () => {
-  const backoff = new Backoff({ random: () => 1 });
-  const socket = new StashSocket("/checkout/1", { WebSocket: network.WebSocket, backoff });
-  sockets.push(socket);
-  return socket;
-};
+const open = stage((made) => ({ tab, page, network } = made));
 const views = () => [...tab.session.items].filter(([key]) => key.includes(":view:")).map(([, value]) => JSON.parse(value).v);
 
 test("trace 4: a process that can't judge the token changes nothing, and a fitting one gets it with all that is not in it", async () => {

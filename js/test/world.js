@@ -1,9 +1,11 @@
 /** A browser, its tabs and a network, small enough to see through: for tests of what runs in pages. */
 
-import { mock } from "node:test";
+import { afterEach, beforeEach, mock } from "node:test";
 
+import { Backoff } from "../src/backoff.js";
 import { parseUp, serialise } from "../src/frames.js";
 import { Page } from "../src/page.js";
+import { StashSocket } from "../src/socket.js";
 import { ModelConnection } from "./model.js";
 
 /** A storage area as browsers have it; `quota` is in characters. */
@@ -277,4 +279,33 @@ export function record(socket) {
     });
   }
   return heard;
+}
+
+/**
+ * Give each test of a file a tab, its page and a network, and end the sockets that it has opened.
+ *
+ * @param {(made: { tab: Tab, page: ReturnType<Tab["load"]>, network: Network }) => void} begin
+ * @returns {(options?: import("../src/socket.js").Options) => StashSocket} opens a socket in the page that is loaded
+ */
+export function stage(begin) {
+  /** @type {StashSocket[]} */
+  const sockets = [];
+  /** @type {Network} */
+  let network;
+  beforeEach(() => {
+    mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+    const tab = new Tab();
+    network = new Network();
+    begin({ tab, page: tab.load(), network });
+  });
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    mock.timers.reset();
+  });
+  return (options) => {
+    const backoff = new Backoff({ random: () => 1 });
+    const socket = new StashSocket("/checkout/1", { WebSocket: network.WebSocket, backoff, ...options });
+    sockets.push(socket);
+    return socket;
+  };
 }

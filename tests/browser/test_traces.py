@@ -132,7 +132,8 @@ async def test_trace_23_history_entries(tmp_path: Path) -> None:
             assert (await shows(page, "id"))["said"] == []
             await say(page, name)
             told.append(await shows(page, name))
-            await page.click("#link")
+            async with page.expect_navigation():
+                await page.click("#link")
         for expected in reversed(told):
             await page.go_back()
             assert await shows(page, expected["said"][0]) == expected

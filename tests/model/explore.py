@@ -186,7 +186,8 @@ def _pack(world: World) -> bytes:
 def run(scenario: Scenario, limit: int, record: bool) -> tuple[Count, float, set[str]]:
     """Explore one scenario, in a process of its own."""
     recorder = Recorder()
-    World.recorder = staticmethod(recorder) if record else World.recorder
+    if record:
+        World.recorder = staticmethod(recorder)
     begin = time.monotonic()
     count = explore(scenario, limit)
     return count, time.monotonic() - begin, recorder.lines
@@ -202,7 +203,7 @@ def record_walks(count: int) -> set[str]:
 
 
 def main() -> int:
-    """Explore, and say how far it went."""
+    """Explore, and say how far it went. Without `--deep`, a scenario that is cut short has not been explored."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -232,7 +233,7 @@ def main() -> int:
         options.record.parent.mkdir(exist_ok=True)
         options.record.write_text("".join(f"{line}\n" for line in sorted(lines)))
         print(f"{len(lines):,} transitions of the client's machine recorded")
-    return 0
+    return int(cut and not options.deep)
 
 
 if __name__ == "__main__":

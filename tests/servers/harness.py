@@ -155,6 +155,23 @@ class Server:
         """Send a signal to the whole group, as a terminal does on Ctrl-C."""
         os.killpg(self.pid, signum)
 
+    async def attended(self) -> None:
+        """Wait until the parent has done what the signals so far ask of it, as it has before a person presses Ctrl-C again.
+
+        Handlers of signals interrupt each other, and Hypercorn's takes a lock: one that interrupts it there waits for ever.
+        """
+        await eventually(self._attended, f"the end of the parent's signal handlers: {self.pid}")
+
+    def _attended(self) -> bool:
+        """Whether no signal waits for the parent, and it sleeps somewhere else than in front of a lock.
+
+        A handler only runs, or waits for a lock. The numbers of its sleeps tell that it was one and the same all the while.
+        """
+        process = Path(f"/proc/{self.pid}")
+        before = _asleep(process)
+        where = (process / "wchan").read_text()
+        return before is not None and before == _asleep(process) and "futex" not in where
+
     async def exited(self, deadline: float = 10.0) -> int:
         """Wait until it has left and return its exit status.
 
@@ -163,14 +180,13 @@ class Server:
         """
         async with asyncio.timeout(deadline + SLACK):
             status = await self._process.wait()
-        await eventually(
-            lambda: not self.pids, f"the end of its processes {self.pids}"
-        )  # multiprocessing's helper is last
+        # multiprocessing's helper is last
+        await eventually(lambda: not self.pids, lambda: f"the end of its processes {self.pids}")
         return status
 
     async def logs(self, text: str, count: int = 1) -> None:
         """Wait until `text` stands in the log `count` times."""
-        await eventually(lambda: self.log.count(text) >= count, f"{text!r} in the log:\n{self.log}")
+        await eventually(lambda: self.log.count(text) >= count, lambda: f"{text!r} in the log:\n{self.log}")
 
     async def get(self, path: str, method: str = "GET", cookie: str = "") -> tuple[int, dict[str, str], str]:
         """Make one HTTP request; returns status, headers and body."""
@@ -285,14 +301,30 @@ async def fetch(port: int, path: str, method: str, cookie: str) -> tuple[int, di
     return int(status.split()[1]), headers, body
 
 
-async def eventually(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
-    """Wait until `condition()` holds, for what nothing can be awaited, such as another process's log."""
+async def eventually(
+    condition: Callable[[], object], what: str | Callable[[], str], timeout: float = 30
+) -> None:
+    """Wait until `condition()` holds, for what nothing can be awaited, such as another process's log.
+
+    Args:
+        condition: is asked again and again.
+        what: for the error, or what says it then: how things stand at the end, not at the beginning.
+        timeout: seconds; it is there to end a test that hangs.
+    """
     try:
         async with asyncio.timeout(timeout):
             while not condition():
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise AssertionError(f"never came: {what}") from None
+        raise AssertionError(f"never came: {what if isinstance(what, str) else what()}") from None
+
+
+def _asleep(process: Path) -> list[str] | None:
+    """Return the numbers of its sleeps so far, if its main thread sleeps and no signal is pending."""
+    status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+    if not status["State"].startswith("S") or any(int(status[name], 16) for name in ("SigPnd", "ShdPnd")):
+        return None
+    return [count for name, count in status.items() if name.endswith("ctxt_switches")]
 
 
 def _group(group: int) -> list[int]:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.client import SUBPROTOCOL
+from quart_stash.core.frames import SUBPROTOCOL
 
 
 def text_frame(text: str) -> bytes:

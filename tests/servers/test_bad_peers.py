@@ -205,6 +205,7 @@ async def test_sigint_twice_skips_the_drain(setup: Setup, tmp_path: Path) -> Non
         mute = await mounted(server, answers_drain=False)
         server.signal_group(signal.SIGINT)
         await mute.until(lambda: mute.seen("drain"))
+        await server.attended()
         server.signal_group(signal.SIGINT)
         await mute.closed()
         await server.exited(0)

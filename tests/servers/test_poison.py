@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 
 from quart_stash.testing.dialer import ConnectionEnded
 from tests.servers.harness import eventually
@@ -17,8 +18,8 @@ from tests.tab import Socket, Tab
 class Cut(Socket):
     """A connection that is cut just before or just after a frame of one type has come, once."""
 
-    def __init__(self, socket: Socket, kind: str, when: str, cuts: list[str]) -> None:
-        super().__init__(socket._connection)
+    def __init__(self, connection: ClientConnection, kind: str, when: str, cuts: list[str]) -> None:
+        super().__init__(connection)
         self._kind, self._when, self._cuts = kind, when, cuts
         self._cut = False
 
@@ -43,8 +44,8 @@ class CutTab(Tab):
         self.cuts: list[str] = []
         super().__init__(*args, **options)  # type: ignore[arg-type]
 
-    async def _open(self) -> Socket:
-        return Cut(await super()._open(), self.cut, self.when, self.cuts)
+    def socket(self, connection: ClientConnection) -> Socket:
+        return Cut(connection, self.cut, self.when, self.cuts)
 
 
 async def test_a_handler_that_raises(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 from quart import Quart, session, websocket
@@ -103,16 +104,23 @@ async def flood(view: View[Items]) -> None:
     await asyncio.Event().wait()
 
 
+def gate_is_open() -> bool:
+    """Whether the test lets handlers go on."""
+    return Path(os.environ["APP_GATE"]).exists()
+
+
 @app.websocket("/busy")
 @stash.view(Items)
 async def busy(view: View[Items]) -> None:
-    """Never come to the end of a message `hang`, unless the process is calm; take a while for `slow`."""
+    """Never come to the end of `hang`, unless the process is calm; take a while for `slow`, and until it may go on for `gate`."""
     async for message in view:
         await view.send(f"at {message.data}")
         if message.data == "hang" and "APP_CALM" not in os.environ:
             await asyncio.Event().wait()
         if message.data == "slow":
             await asyncio.sleep(1)
+        while message.data == "gate" and not gate_is_open():
+            await asyncio.sleep(0.01)
         view.state.items.append(f"{message.data}{' again' if message.replayed else ''}")
         await view.send(" ".join(view.state.items))
 

@@ -31,9 +31,9 @@ class Wire(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("not a stream")
         self._transport = transport
-        crowd = self.member.crowd
+        swarm = self.member.swarm
         key = base64.b64encode(os.urandom(16)).decode()
-        transport.write(_HANDSHAKE.format(path=crowd.path, host=f"127.0.0.1:{crowd.port}", key=key).encode())
+        transport.write(_HANDSHAKE.format(path=swarm.path, host=f"127.0.0.1:{swarm.port}", key=key).encode())
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -97,8 +97,8 @@ class Member:
         mounts: when it said `mount`, in seconds of the monotonic clock.
     """
 
-    def __init__(self, crowd: Crowd) -> None:
-        self.crowd = crowd
+    def __init__(self, swarm: Swarm) -> None:
+        self.swarm = swarm
         self.statuses: list[str] = []
         self.counts: list[int] = []
         self.drains: list[dict[str, Any]] = []
@@ -115,7 +115,7 @@ class Member:
     async def dial(self) -> None:
         try:
             await asyncio.get_running_loop().create_connection(
-                lambda: Wire(self), "127.0.0.1", self.crowd.port
+                lambda: Wire(self), "127.0.0.1", self.swarm.port
             )
         except OSError:
             self._again()
@@ -131,7 +131,7 @@ class Member:
             return
         if text.startswith("="):
             self.counts.append(int(text.split()[1]))
-            self.crowd.tell()
+            self.swarm.tell()
             return
         frame = json.loads(text)
         match frame["type"]:
@@ -150,7 +150,7 @@ class Member:
                         self._mount(self._next)
             case "drain":
                 self.drains.append(frame)
-                self.crowd.spawn(self)
+                self.swarm.spawn(self)
                 wire.say("flushed", sent=self._sent)
 
     def ended(self, wire: Wire) -> None:
@@ -160,8 +160,8 @@ class Member:
             self._live = None
         elif not wire.open:
             self._again()
-        if self.crowd.leaving:
-            self.crowd.tell()
+        if self.swarm.leaving:
+            self.swarm.tell()
 
     def leave(self) -> None:
         for wire in (self._live, self._next):
@@ -179,11 +179,11 @@ class Member:
         self.refused += 1
         delay = self.drains[-1]["delay"] if self.drains else 0.0
         seconds = self._backoff.next(delay) / 1000
-        if not self.crowd.leaving:
-            asyncio.get_running_loop().call_later(seconds, self.crowd.spawn, self)
+        if not self.swarm.leaving:
+            asyncio.get_running_loop().call_later(seconds, self.swarm.spawn, self)
 
 
-class Crowd:
+class Swarm:
     """So many members on one server's address."""
 
     def __init__(self, port: int, path: str, count: int) -> None:
