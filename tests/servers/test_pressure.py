@@ -198,7 +198,7 @@ async def test_sigterm_in_the_middle_of_a_hand_over(setup: Setup, tmp_path: Path
 @both
 async def test_old_connections(setup: Setup, tmp_path: Path) -> None:
     """A view of the maximum age is handed to a fresh connection, and the process goes on."""
-    async with stashed(setup, tmp_path, max_connection_age=1) as server:
+    async with stashed(setup, tmp_path, max_connection_age=2) as server:
         one = await mounted(server)
         for number in (1, 2):
             await served(one, 1)
