@@ -8,12 +8,13 @@ import random
 import re
 import signal
 import socket
+import sys
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.harness import HYPERCORN, HYPERCORN_0, Server, serving
+from tests.servers.harness import HYPERCORN, HYPERCORN_0, KNOWN, Server, serving
 from tests.servers.proxies import free_port
 
 APP = "benchmarks.soak.app"
@@ -144,7 +145,7 @@ class Fleet:
             self.overdue += 1
             self.trouble.append(f"process {process.number} did not leave: {process.server.log[-2000:]}")
         if lines := process.server.trouble():
-            log = process.server.log
+            log = KNOWN.sub("", process.server.log).replace(sys.base_prefix, "")
             self.trouble.append(f"process {process.number}: {log[log.index(lines[0]) :][:4000]}")
         for found in _DRAINED.finditer(process.server.log):
             for count, outcome in zip(found.groups()[::2], found.groups()[1::2], strict=True):
