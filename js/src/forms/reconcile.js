@@ -52,7 +52,7 @@ export class Reconciler {
       const renamed = bound ? renamedFields(bound) : new Map();
       for (const entry of this.records.of(name)) {
         try {
-          const current = this.records.get(name, fieldKey(entry.name, entry.index));
+          const current = this.records.get(name, fieldKey(entry));
           if (current !== entry) continue; // a hook has cleared it, or an edit replaced it
           if (bound) this.#entry(name, bound, renamed, entry);
           else this.#tellOnce(name, entry, "pending", "not in the page");
@@ -83,7 +83,7 @@ export class Reconciler {
    * @param {Entry} entry
    */
   #entry(form, bound, renamed, entry) {
-    const key = fieldKey(entry.name, entry.index);
+    const key = fieldKey(entry);
     const field = bound.fields.get(key) ?? this.#rename(form, entry, renamed.get(key));
     if (!field) return this.#tellOnce(form, entry, "pending", "not in the page");
     if ((field.kind === "file") !== entry.file) {
@@ -98,7 +98,8 @@ export class Reconciler {
     }
     const theirs = rendered(field);
     const now = read(field);
-    if (entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
+    const moved = field.kind === "scroll"; // by a page that was too short for a moment
+    if (!moved && entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
       entry.mine = now; // neither the user's nor rendered: the page's own script has put it there
       this.records.put(form, entry);
     }
@@ -166,9 +167,7 @@ export class Reconciler {
   #rename(form, entry, field) {
     if (!field || this.records.get(form, field.key)) return undefined;
     this.records.drop(form, entry);
-    entry.name = field.name;
-    entry.index = field.index;
-    this.records.put(form, entry);
+    this.records.put(form, Object.assign(entry, { name: field.name, row: field.row, index: field.index }));
     return field;
   }
 
@@ -202,6 +201,6 @@ export class Reconciler {
  */
 function renamedFields({ fields }) {
   const renamed = /** @type {Map<string, Field>} */ (new Map());
-  for (const field of fields.values()) if (field.was) renamed.set(fieldKey(field.was, field.index), field);
+  for (const field of fields.values()) if (field.was) renamed.set(fieldKey({ ...field, name: field.was }), field);
   return renamed;
 }
