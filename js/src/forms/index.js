@@ -311,6 +311,7 @@ export class Forms extends EventTarget {
     if (isAnnounced(event)) return;
     this.#at(event, (control) => {
       this.guard.edited(control);
+      this.guard.select(control.ownerDocument.getSelection());
       this.#done.delete(control);
       if (!this.page.touch(control)) return;
       // A change ends an edit, and what stands there now must not get lost if a script writes over it.
@@ -325,7 +326,7 @@ export class Forms extends EventTarget {
     const part = target instanceof Document ? target.documentElement : target;
     if (!(part instanceof HTMLElement)) return;
     this.guard.scrolled(part);
-    if (this.page.fieldOf(part)?.kind === "scroll" && this.page.touch(part)) this.#schedule();
+    if (this.page.scrolled(part)) this.#schedule();
   }
 
   /**
