@@ -159,6 +159,8 @@ export class Tab {
 
 /** One real socket, as a network that the test governs gives it. */
 export class FakeSocket extends EventTarget {
+  static OPEN = 1;
+  static CLOSED = 3;
   readyState = 0;
   bufferedAmount = 0;
   extensions = "";

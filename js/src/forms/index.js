@@ -14,8 +14,6 @@ import { Records, fieldKey } from "./records.js";
 import { isAnnounced } from "./restore.js";
 import { Watcher } from "./watch.js";
 
-export { hasExcluded } from "./exclude.js";
-
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./records.js").Entry} Entry */
