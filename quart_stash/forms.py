@@ -22,7 +22,7 @@ class StashedForm(MultiDict[str, str]):
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = (), empty: Iterable[str] = ()) -> None:
         super().__init__(pairs)
-        self.touched = frozenset((*self, *empty))
+        self.touched: frozenset[str] = frozenset((*self, *empty))
 
     def over(self, rendered: Mapping[str, Any] | Iterable[tuple[str, str]]) -> MultiDict[str, str]:
         """Return the form as a submission would carry it: what was touched, over what the server would render.
