@@ -5,7 +5,7 @@
  * @module
  */
 
-import { attribute, closest, controlsOf, isControl, isDisabled } from "./dom.js";
+import { attribute, closest, controlsOf, isControl, isDisabled, isNative, nameOf } from "./dom.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 
@@ -49,7 +49,8 @@ export function markSecret(control) {
  */
 export function isSecret(control) {
   const autocomplete = attribute(control, "autocomplete") ?? "";
-  if (isSecretField({ type: control.type, name: control.name, autocomplete })) onceSecret.add(control);
+  const { type = "" } = /** @type {{ type?: unknown }} */ (control);
+  if (isSecretField({ type: String(type), name: nameOf(control), autocomplete })) onceSecret.add(control);
   return onceSecret.has(control);
 }
 
@@ -80,11 +81,28 @@ export function excludedNames(root) {
   const controls =
     root instanceof HTMLFormElement ? controlsOf(root) : [...root.querySelectorAll("*")].filter(isControl);
   const excluded = controls.filter((control) => {
-    if (control.name === "" || isCsrf(control.name) || isDisabled(control) || !isFilled(control)) return false;
-    const off = isSwitchedOff(control) || (control.form !== null && isSwitchedOff(control.form));
-    return off || control.type === "file" || isSecret(control);
+    const name = nameOf(control);
+    if (name === "" || isCsrf(name) || isDisabled(control) || !isFilled(control)) return false;
+    return isOff(control) || isFile(control) || isSecret(control);
   });
-  return new Set(excluded.map(({ name }) => name));
+  return new Set(excluded.map(nameOf));
+}
+
+/**
+ * @param {Control} control
+ * @returns {boolean} whether it, or the form that it belongs to, is switched off
+ */
+function isOff(control) {
+  const { form } = /** @type {{ form?: unknown }} */ (control);
+  return isSwitchedOff(control) || (form instanceof HTMLFormElement && isSwitchedOff(form));
+}
+
+/**
+ * @param {Control} control
+ * @returns {boolean}
+ */
+function isFile(control) {
+  return control instanceof HTMLInputElement && control.type === "file";
 }
 
 /**
@@ -96,5 +114,6 @@ function isFilled(control) {
     if (control.type === "checkbox" || control.type === "radio") return control.checked;
     if (["submit", "reset", "button", "image"].includes(control.type)) return false;
   }
-  return control.value !== "";
+  const { value, checked } = /** @type {{ value?: unknown, checked?: unknown }} */ (control);
+  return Boolean(value) && (isNative(control) || checked !== false);
 }
