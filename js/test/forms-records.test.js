@@ -46,6 +46,7 @@ test("what one page saves, the next one loads", () => {
   const next = recordsOf(storage).records;
   next.load();
   assert.deepEqual(next.names(), ["profile", "address"]);
+  assert.ok(storage.kept.has("form:profile"), "and it is still there for the one after");
   assert.deepEqual(next.get("profile", fieldKey({ name: "name", index: 0, row: "" })), field("name", "Ann"));
 });
 

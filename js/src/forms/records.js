@@ -88,8 +88,8 @@ export class Records {
       try {
         const stored = this.storage.get(keyOf(name));
         const entries = parseForm(stored, this.now(), this.maxAge);
-        if (entries.size > 0) this.#forms.set(name, entries);
         if (/** @type {{ submitted?: unknown } | null} */ (stored)?.submitted === true) this.#submitted.add(name);
+        if (entries.size > 0) this.#forms.set(name, entries);
         else this.storage.remove(keyOf(name));
       } catch (error) {
         this.report(error, name);
