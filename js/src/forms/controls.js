@@ -173,10 +173,19 @@ export class Controls {
   settleField(field) {
     this.#dirty.delete(field);
     try {
-      if (!field.secret && !this.#secrets.get(field.form)?.has(field.name)) this.#record(field);
+      if (!field.secret && !this.isSecret(field.form, field.name)) this.#record(field);
     } catch (error) {
       this.report(error, field.form, field.name);
     }
+  }
+
+  /**
+   * @param {string} form
+   * @param {string} name
+   * @returns {boolean} whether a field of this name is a secret, or was one
+   */
+  isSecret(form, name) {
+    return this.#secrets.get(form)?.has(name) ?? false;
   }
 
   /** @param {string} [form] */
@@ -214,8 +223,8 @@ export class Controls {
     if (!file && same(mine, base) && same(mine, rendered(field))) {
       if (known) this.records.drop(form, known);
     } else if (!known?.control || !same(known.mine, mine)) {
-      const { reported = "" } = known ?? {};
-      this.records.put(form, entryOf({ name, row, index, base, mine, file, control, reported }));
+      const { reported = "", sent = this.records.sentFrom(control) } = known ?? {};
+      this.records.put(form, entryOf({ name, row, index, base, mine, file, control, reported, ...(sent && { sent }) }));
     } else {
       known.control = control;
     }

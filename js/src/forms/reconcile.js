@@ -111,7 +111,7 @@ export class Reconciler {
       entry.mine = now; // neither the user's nor rendered: the page's own script has put it there
       this.records.put(form, entry);
     }
-    const decision = merge({ base: entry.base, mine: entry.mine, theirs }, policyOf(field, bound.form));
+    const decision = merge({ ...entry, theirs }, policyOf(field, bound.form));
     this.#apply(form, field, entry, decision, { theirs, now, control });
   }
 
