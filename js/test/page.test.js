@@ -105,6 +105,23 @@ test("a page in the back/forward cache has no socket and no lock, and mounts aga
   assert.equal(tab.locks.held.size, 1);
 });
 
+test("a page that was told of a loss before it went into the cache still says so when it is back, until it is connected", async () => {
+  const heard = record(open());
+  await rest();
+  network.mood = "refuse";
+  network.last.end(1006);
+  await pass(1_000);
+  page.fire("pagehide", { persisted: true });
+  assert.equal(page.root.get("data-stash-state"), undefined);
+  page.fire("pageshow", { persisted: true });
+  assert.equal(page.root.get("data-stash-state"), "reconnecting");
+  network.mood = "accept";
+  await pass(10_000);
+  assert.equal(page.root.get("data-stash-state"), "connected");
+  const told = heard.map(({ type }) => type).filter((type) => /connected$/.test(type));
+  assert.deepEqual(told, ["disconnected", "reconnected"]);
+});
+
 test("forms are written when the page or the tab is hidden", () => {
   page.turn("hidden");
   unload();
