@@ -374,6 +374,27 @@ test("storage that is damaged, blocked or absent is as good as empty", async () 
   assert.equal(socket.readyState, 1);
 });
 
+test("storage that is there and refuses everything is as good as none, also for a page that comes back", async () => {
+  const refuse = () => {
+    throw new DOMException("blocked", "SecurityError");
+  };
+  Object.assign(tab.session, { getItem: refuse, setItem: refuse, removeItem: refuse, key: refuse });
+  page = tab.load();
+  const socket = open();
+  socket.send("a");
+  await rest();
+  page.fire("pagehide", { persisted: true });
+  page.fire("pageshow", { persisted: true });
+  await rest();
+  assert.equal(network.last.said[0].type, "mount");
+  assert.equal(socket.stats.mounts, 2);
+});
+
+test("where locks are denied a page is nobody's copy", async () => {
+  const locks = /** @type {any} */ ({ request: () => Promise.reject(new DOMException("denied", "SecurityError")) });
+  assert.ok(await claim("tab", { locks }));
+});
+
 test("a stored item that does not add up is discarded", () => {
   for (const damage of [{ sent: 7 }, { received: -1.5 }, { token: 7 }, { outbox: "a" }, { outbox: [{ b: "%" }] }, { outbox: [7] }, { received: -1, sent: 0 }]) {
     open().send("a");
