@@ -343,6 +343,30 @@ test("a cached page of somebody who has logged out is loaded anew instead of mou
   assert.ok(network.sockets.every(({ said }) => said.length <= 1), "nothing was mounted again");
 });
 
+test("a cached page is loaded anew, and hidden until then, when somebody else has logged in in another tab", async () => {
+  open();
+  await rest();
+  page.fire("pagehide", { persisted: true });
+  const [cached, { document }] = [page, globalThis];
+  const other = new Tab();
+  other.local = tab.local;
+  other.load({ identity: "bob" });
+  Object.assign(globalThis, { document, location: cached.location });
+  cached.fire("pageshow", { persisted: true });
+  await pass(60_000);
+  assert.equal(tab.reloads, 1);
+  assert.equal(document.documentElement.hidden, true);
+  assert.deepEqual(network.sockets.flatMap(({ said }) => said).length, 1, "nothing was mounted again");
+});
+
+test("without cookies no page is anybody's, so that the server does not take its connections for somebody else's", async () => {
+  tab.cookies = false;
+  page = tab.load();
+  open();
+  await rest();
+  assert.equal(network.last.said[0].identity, undefined);
+});
+
 test("slots that have ended are swept at the start, but this page's own is left to the server's judgement", async () => {
   open().send("old");
   unload();
