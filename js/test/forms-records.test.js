@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Records, entryOf, parseForm } from "../src/forms/records.js";
+import { Records, entryOf, parseForm, fieldKey } from "../src/forms/records.js";
 import { Area } from "../src/storage.js";
 import { FakeStorage } from "./world.js";
 
@@ -46,7 +46,7 @@ test("what one page saves, the next one loads", () => {
   const next = recordsOf(storage).records;
   next.load();
   assert.deepEqual(next.names(), ["profile", "address"]);
-  assert.deepEqual(next.get("profile", "0:name"), field("name", "Ann"));
+  assert.deepEqual(next.get("profile", fieldKey({ name: "name", index: 0, row: "" })), field("name", "Ann"));
 });
 
 test("names that mean something to JavaScript are ordinary names", () => {
@@ -56,7 +56,7 @@ test("names that mean something to JavaScript are ordinary names", () => {
   records.save();
   const next = recordsOf(storage).records;
   next.load();
-  assert.deepEqual(next.get("__proto__", "0:constructor")?.mine, ["x"]);
+  assert.deepEqual(next.get("__proto__", fieldKey({ name: "constructor", index: 0, row: "" }))?.mine, ["x"]);
 });
 
 test("only the forms that changed are written, and none if nothing did", () => {
@@ -82,7 +82,7 @@ test("a form that storage refuses stays in memory, harms no other and is tried a
   records.save();
   assert.equal(storage.kept.has("form:small"), true);
   assert.equal(storage.kept.has("form:big"), false);
-  assert.deepEqual(records.get("big", "0:x")?.mine, ["1"]);
+  assert.deepEqual(records.get("big", fieldKey({ name: "x", index: 0, row: "" }))?.mine, ["1"]);
   full = false;
   records.save();
   assert.equal(storage.kept.has("form:big"), true);

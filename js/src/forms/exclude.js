@@ -5,7 +5,7 @@
  * @module
  */
 
-import { attribute, closest, controlsOf, isDisabled } from "./dom.js";
+import { attribute, closest, controlsOf, isDisabled, isNative, nameOf } from "./dom.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 
@@ -49,7 +49,8 @@ export function markSecret(control) {
  */
 export function isSecret(control) {
   const autocomplete = attribute(control, "autocomplete") ?? "";
-  if (isSecretField({ type: control.type, name: control.name, autocomplete })) onceSecret.add(control);
+  const { type = "" } = /** @type {{ type?: unknown }} */ (control);
+  if (isSecretField({ type: String(type), name: nameOf(control), autocomplete })) onceSecret.add(control);
   return onceSecret.has(control);
 }
 
@@ -71,9 +72,17 @@ export function isSwitchedOff(control) {
 export function hasExcluded(form) {
   const formIsOff = isSwitchedOff(form);
   return controlsOf(form).some((control) => {
-    if (control.name === "" || isDisabled(control) || !isFilled(control)) return false;
-    return formIsOff || control.type === "file" || isSecret(control) || isSwitchedOff(control);
+    if (nameOf(control) === "" || isDisabled(control) || !isFilled(control)) return false;
+    return formIsOff || isFile(control) || isSecret(control) || isSwitchedOff(control);
   });
+}
+
+/**
+ * @param {Control} control
+ * @returns {boolean}
+ */
+function isFile(control) {
+  return control instanceof HTMLInputElement && control.type === "file";
 }
 
 /**
@@ -85,5 +94,6 @@ function isFilled(control) {
     if (control.type === "checkbox" || control.type === "radio") return control.checked;
     if (["submit", "reset", "button", "image"].includes(control.type)) return false;
   }
-  return control.value !== "";
+  const { value, checked } = /** @type {{ value?: unknown, checked?: unknown }} */ (control);
+  return Boolean(value) && (isNative(control) || checked !== false);
 }

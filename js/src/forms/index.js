@@ -6,9 +6,10 @@
  */
 
 import { Adopter } from "./adopt.js";
-import { formName, isControl } from "./dom.js";
-import { Guard } from "./guard.js";
+import { controlsOf, formName, isNative } from "./dom.js";
+import { Guard, hasFocus } from "./guard.js";
 import { Controls } from "./controls.js";
+import { isChanged, remember } from "./kinds.js";
 import { Reconciler } from "./reconcile.js";
 import { Records, fieldKey } from "./records.js";
 import { isAnnounced } from "./restore.js";
@@ -60,6 +61,8 @@ export class Forms extends EventTarget {
   #restoring = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
+  /** Controls that hold what has been dealt with. @type {WeakSet<Control>} */
+  #done = new WeakSet();
   /** @type {AbortController | null} */
   #listening = null;
 
@@ -77,6 +80,7 @@ export class Forms extends EventTarget {
       wanted: (name) => !only || only.has(name),
       tell: (form, field, outcome, why) => this.#emit("restored", { form, field, outcome, why }),
       report,
+      changed: () => this.#pageChanged(),
     });
     this.reconciler = new Reconciler({
       page: this.page,
@@ -84,7 +88,11 @@ export class Forms extends EventTarget {
       conflict: (conflict) => this.#emit("conflict", conflict),
     });
     this.adopter = new Adopter({ page: this.page, guard: this.guard, reconciler: this.reconciler });
-    this.watcher = new Watcher(root, () => this.#pageChanged());
+    this.watcher = new Watcher(root, {
+      changed: () => this.#pageChanged(),
+      part: (part) => this.#partChanged(part),
+      growth: () => this.page.isScrolled(),
+    });
   }
 
   /**
@@ -127,7 +135,8 @@ export class Forms extends EventTarget {
    */
   pairs() {
     this.#read();
-    return Object.fromEntries(this.records.names().map((name) => [name, this.#pairsOf(name)]));
+    const names = this.records.names().filter((name) => name !== "");
+    return Object.fromEntries(names.map((name) => [name, this.#pairsOf(name)]));
   }
 
   /** Puts back what was stashed; from then on, every later rendering of the page gets it too. */
@@ -146,6 +155,41 @@ export class Forms extends EventTarget {
     this.#load();
     this.page.forgetTouched(name);
     this.records.clear(name);
+    const form = this.page.forms.get(name)?.form;
+    if (form instanceof HTMLFormElement) for (const control of controlsOf(form)) this.#done.add(control);
+  }
+
+  /** Brings what is known up to what the fields hold: before the page is rendered anew. */
+  settle() {
+    this.#read();
+  }
+
+  /**
+   * Whether a rendering is to leave alone what stands in a control: the user's, or what they work in.
+   *
+   * @param {Control} control
+   * @returns {boolean}
+   */
+  keeps(control) {
+    const field = this.page.fieldOf(control);
+    if (!field || field.secret) return isNative(control) && !this.#done.has(control) && isChanged(control);
+    return this.records.get(field.form, field.key) !== undefined || this.guard.protects(field.controls);
+  }
+
+  /**
+   * Says what a rendering has in place of what it left alone.
+   *
+   * @param {Control} control
+   * @param {readonly string[]} rendered
+   */
+  theirs(control, rendered) {
+    remember(control, rendered);
+  }
+
+  /** The page has been rendered: brings it together with what is the user's, at once. */
+  update() {
+    this.watcher.pending();
+    this.#pageChanged({ rendered: true });
   }
 
   /** Writes to storage what has changed. */
@@ -185,13 +229,17 @@ export class Forms extends EventTarget {
     this.page.reread();
   }
 
-  /** The page has been rendered anew, or is to be restored for the first time. */
-  #pageChanged() {
+  /**
+   * The page has been rendered anew, or is to be restored for the first time.
+   *
+   * @param {{ rendered?: boolean }} [options] `rendered`: nothing but a rendering has changed it
+   */
+  #pageChanged({ rendered = false } = {}) {
     const lost = this.guard.takeLost();
     const lostField = lost && this.page.fieldOf(lost);
     this.page.settle();
     this.page.bind();
-    if (this.#restoring) this.reconciler.run();
+    if (this.#restoring) this.reconciler.run({ rendered });
     if (lost && lostField) this.#giveBackFocus(lost, lostField);
     this.#schedule();
   }
@@ -215,28 +263,80 @@ export class Forms extends EventTarget {
     root.addEventListener("input", (event) => this.#edited(event), on);
     root.addEventListener("change", (event) => this.#edited(event), on);
     root.addEventListener("reset", (event) => this.#reset(event), on);
-    for (const type of ["keydown", "pointerdown", "compositionstart"]) {
-      root.addEventListener(type, (event) => guard.pressed(event), on);
+    for (const type of ["keydown", "pointerdown", "compositionstart", "wheel", "touchmove"]) {
+      root.addEventListener(type, (event) => this.#acted(event), on);
     }
-    root.addEventListener("focusin", ({ target }) => isControl(target) && guard.focusIn(target), on);
-    root.addEventListener("focusout", ({ target }) => isControl(target) && guard.focusOut(target), on);
+    root.addEventListener("focusin", (event) => this.#focused(event), on);
+    root.addEventListener("focusout", (event) => this.#at(event, (control) => guard.focusOut(control)), on);
+    root.addEventListener("scroll", ({ target }) => this.#scrolled(target), on);
     const document = root instanceof Document ? root : root.ownerDocument;
+    document.addEventListener("selectionchange", () => guard.select(document.getSelection()), on);
     const window = document.defaultView;
     if (!window || document.readyState === "complete") return;
     window.addEventListener("load", () => this.adopter.beforeBrowser(), { once: true, signal });
     window.addEventListener("pageshow", () => this.#browserRestored(), { once: true, signal });
   }
 
+  /**
+   * Runs an action for the control that an event happened in: events come from within custom elements and
+   * editable parts.
+   *
+   * @param {Event} event
+   * @param {(control: Control) => void} action
+   */
+  #at(event, action) {
+    const path = event.composedPath();
+    const control =
+      path.find((target) => target instanceof HTMLElement && this.page.fieldOf(target)) ?? path.find(isNative);
+    if (control) action(/** @type {Control} */ (control));
+  }
+
+  /** @param {Event} event */
+  #acted(event) {
+    const [target] = event.composedPath();
+    this.page.acted = true;
+    if (target instanceof Element) this.#at(event, (control) => this.guard.pressed(event.type, target, control));
+  }
+
+  /** @param {Event} event */
+  #focused(event) {
+    this.#at(event, (control) => {
+      this.guard.focusIn(control);
+      this.page.visit(control);
+    });
+  }
+
   /** @param {Event} event */
   #edited(event) {
-    const [target] = event.composedPath();
-    if (!isControl(target) || isAnnounced(event)) return;
-    this.guard.edited(target);
-    if (!this.page.touch(target)) return;
-    // A change ends an edit, and what stands there now must not get lost if a script writes over it.
-    const field = event.type === "change" ? this.page.fieldOf(target) : null;
-    if (field) this.page.settleField(field);
-    this.#schedule();
+    if (isAnnounced(event)) return;
+    this.#at(event, (control) => {
+      this.guard.edited(control);
+      this.#done.delete(control);
+      if (!this.page.touch(control)) return;
+      // A change ends an edit, and what stands there now must not get lost if a script writes over it.
+      const field = event.type === "change" ? this.page.fieldOf(control) : null;
+      if (field) this.page.settleField(field);
+      this.#schedule();
+    });
+  }
+
+  /** @param {EventTarget | null} target */
+  #scrolled(target) {
+    const part = target instanceof Document ? target.documentElement : target;
+    if (!(part instanceof HTMLElement)) return;
+    this.guard.scrolled(part);
+    if (this.page.fieldOf(part)?.kind === "scroll" && this.page.touch(part)) this.#schedule();
+  }
+
+  /**
+   * The page has changed what is in a part, or opened it: where the focus is, somebody is at work.
+   *
+   * @param {Control} part
+   */
+  #partChanged(part) {
+    const { kind } = this.page.fieldOf(part) ?? {};
+    if (kind === "html" && !hasFocus(part)) return this.page.renderedAnew(part);
+    if (kind && this.page.touch(part)) this.#schedule();
   }
 
   /** @param {Event} event */
@@ -255,7 +355,7 @@ export class Forms extends EventTarget {
    */
   #pairsOf(name) {
     const fields = this.page.forms.get(name)?.fields ?? new Map();
-    const entries = new Map(this.records.of(name).map((entry) => [fieldKey(entry.name, entry.index), entry]));
+    const entries = new Map(this.records.of(name).map((entry) => [fieldKey(entry), entry]));
     const keys = [...[...fields.keys()].filter((key) => entries.has(key)), ...entries.keys()];
     return [...new Set(keys)].flatMap((key) => {
       const entry = /** @type {Entry} */ (entries.get(key));

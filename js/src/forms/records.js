@@ -21,6 +21,7 @@
 /**
  * @typedef {object} Entry one field that the user has touched
  * @property {string} name
+ * @property {string} row the `data-stash-key` of the row that it is in; empty if there is none
  * @property {number} index which of the fields of this name
  * @property {Value} base what was rendered when the user began
  * @property {Value} mine
@@ -37,18 +38,17 @@ const INDEX = "forms";
 const keyOf = (name) => `form:${name}`;
 
 /**
- * @param {string} name
- * @param {number} index
+ * @param {Pick<Entry, "name" | "index" | "row">} place
  * @returns {string}
  */
-export const fieldKey = (name, index) => `${index}:${name}`;
+export const fieldKey = ({ name, index, row }) => JSON.stringify([name, index, row]);
 
 /**
  * @param {Pick<Entry, "name" | "index" | "base" | "mine"> & Partial<Entry>} facts
  * @returns {Entry}
  */
 export function entryOf(facts) {
-  return { file: false, control: null, reported: "", writes: 0, ...facts };
+  return { row: "", file: false, control: null, reported: "", writes: 0, ...facts };
 }
 
 export class Records {
@@ -118,7 +118,7 @@ export class Records {
   put(form, entry) {
     let entries = this.#forms.get(form);
     if (!entries) this.#forms.set(form, (entries = new Map()));
-    entries.set(fieldKey(entry.name, entry.index), entry);
+    entries.set(fieldKey(entry), entry);
     this.#behind.add(form);
   }
 
@@ -128,7 +128,7 @@ export class Records {
    */
   drop(form, entry) {
     const entries = this.#forms.get(form);
-    if (!entries?.delete(fieldKey(entry.name, entry.index))) return;
+    if (!entries?.delete(fieldKey(entry))) return;
     if (entries.size === 0) this.#forms.delete(form);
     this.#behind.add(form);
   }
@@ -181,7 +181,7 @@ export class Records {
       this.storage.remove(keyOf(name));
       return true;
     }
-    const fields = entries.map(({ name, index, base, mine, file }) => ({ name, index, base, mine, file }));
+    const fields = entries.map(({ name, row, index, base, mine, file }) => ({ name, row, index, base, mine, file }));
     return this.storage.set(keyOf(name), { at: this.now(), fields });
   }
 
@@ -217,7 +217,7 @@ export function parseForm(stored, now, maxAge) {
   const { at, fields } = /** @type {Record<string, unknown>} */ (stored);
   if (typeof at !== "number" || !Array.isArray(fields)) throw new TypeError("a stashed form is malformed");
   if (now - at > maxAge) return new Map();
-  return new Map(fields.map(parseEntry).map((entry) => [fieldKey(entry.name, entry.index), entry]));
+  return new Map(fields.map(parseEntry).map((entry) => [fieldKey(entry), entry]));
 }
 
 /**
@@ -225,12 +225,12 @@ export function parseForm(stored, now, maxAge) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, index, base, mine, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
-  const indexed = typeof name === "string" && name !== "" && Number.isInteger(index);
-  if (!indexed || !isValue(base) || !isValue(mine)) {
+  const { name, row = "", index, base, mine, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
+  if (!placed || !isValue(base) || !isValue(mine)) {
     throw new TypeError("a stashed field is malformed");
   }
-  return entryOf({ name, index: /** @type {number} */ (index), base, mine, file: file === true });
+  return entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
 }
 
 /**
