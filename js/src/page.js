@@ -11,7 +11,10 @@ import { Area, Slot, VIEW, disown, granted } from "./storage.js";
  * @typedef {object} Forms stashed forms, as `forms/index.js` makes them
  * @property {(options?: { foreign?: boolean }) => void} start
  * @property {() => Pairs} pairs
+ * @property {() => import("./frames.js").Names} empty
  * @property {() => void} restore
+ * @property {(name: string) => void} submit
+ * @property {(form: string, name: string) => boolean} isSecret
  * @property {(name: string) => void} clear
  * @property {() => void} flush
  * @property {() => void} forget

@@ -104,6 +104,11 @@ export class Session {
     return this.#dialer.get(this.machine.conn);
   }
 
+  /** Whether the page was told that there is no connection. */
+  get lost() {
+    return this.#told;
+  }
+
   /** @param {Stimulus} stimulus */
   handle(stimulus) {
     this.#run(this.machine.handle(stimulus));
