@@ -25,8 +25,8 @@ import { Area, Slot, VIEW, disown, granted } from "./storage.js";
 export class Page {
   /** @type {Page | undefined} */
   static #current;
-  /** @type {WeakMap<object, Forms>} */
-  #forms = new WeakMap();
+  /** By where they are looked for. @type {Map<object, Forms>} */
+  #forms = new Map();
   /** @type {Set<string>} */
   #names = new Set();
   /** @type {(() => void) | null} */
@@ -141,6 +141,11 @@ export class Page {
       complain(error);
       return null;
     }
+  }
+
+  /** All forms that are kept, wherever they are. */
+  get allForms() {
+    return [...this.#forms.values()];
   }
 
   /** Drop the forms that the server says it has dealt with, also those of the history entry that they were posted from. */

@@ -6,9 +6,10 @@
  */
 
 import { Adopter } from "./adopt.js";
-import { formName, isNative } from "./dom.js";
+import { controlsOf, formName, isNative } from "./dom.js";
 import { Guard, hasFocus } from "./guard.js";
 import { Controls } from "./controls.js";
+import { isChanged, remember } from "./kinds.js";
 import { Reconciler } from "./reconcile.js";
 import { Records, fieldKey } from "./records.js";
 import { isAnnounced } from "./restore.js";
@@ -60,6 +61,8 @@ export class Forms extends EventTarget {
   #restoring = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
+  /** Controls that hold what has been dealt with. @type {WeakSet<Control>} */
+  #done = new WeakSet();
   /** @type {AbortController | null} */
   #listening = null;
 
@@ -152,6 +155,41 @@ export class Forms extends EventTarget {
     this.#load();
     this.page.forgetTouched(name);
     this.records.clear(name);
+    const form = this.page.forms.get(name)?.form;
+    if (form instanceof HTMLFormElement) for (const control of controlsOf(form)) this.#done.add(control);
+  }
+
+  /** Brings what is known up to what the fields hold: before the page is rendered anew. */
+  settle() {
+    this.#read();
+  }
+
+  /**
+   * Whether a rendering is to leave alone what stands in a control: the user's, or what they work in.
+   *
+   * @param {Control} control
+   * @returns {boolean}
+   */
+  keeps(control) {
+    const field = this.page.fieldOf(control);
+    if (!field || field.secret) return isNative(control) && !this.#done.has(control) && isChanged(control);
+    return this.records.get(field.form, field.key) !== undefined || this.guard.protects(field.controls);
+  }
+
+  /**
+   * Says what a rendering has in place of what it left alone.
+   *
+   * @param {Control} control
+   * @param {readonly string[]} rendered
+   */
+  theirs(control, rendered) {
+    remember(control, rendered);
+  }
+
+  /** The page has been rendered: brings it together with what is the user's, at once. */
+  update() {
+    this.watcher.pending();
+    this.#pageChanged({ rendered: true });
   }
 
   /** Writes to storage what has changed. */
@@ -191,13 +229,17 @@ export class Forms extends EventTarget {
     this.page.reread();
   }
 
-  /** The page has been rendered anew, or is to be restored for the first time. */
-  #pageChanged() {
+  /**
+   * The page has been rendered anew, or is to be restored for the first time.
+   *
+   * @param {{ rendered?: boolean }} [options] `rendered`: nothing but a rendering has changed it
+   */
+  #pageChanged({ rendered = false } = {}) {
     const lost = this.guard.takeLost();
     const lostField = lost && this.page.fieldOf(lost);
     this.page.settle();
     this.page.bind();
-    if (this.#restoring) this.reconciler.run();
+    if (this.#restoring) this.reconciler.run({ rendered });
     if (lost && lostField) this.#giveBackFocus(lost, lostField);
     this.#schedule();
   }
@@ -243,10 +285,10 @@ export class Forms extends EventTarget {
    * @param {(control: Control) => void} action
    */
   #at(event, action) {
-    for (const target of event.composedPath()) {
-      if (!(target instanceof HTMLElement)) continue;
-      if (isNative(target) || this.page.fieldOf(target)) return action(target);
-    }
+    const path = event.composedPath();
+    const control =
+      path.find((target) => target instanceof HTMLElement && this.page.fieldOf(target)) ?? path.find(isNative);
+    if (control) action(/** @type {Control} */ (control));
   }
 
   /** @param {Event} event */
@@ -269,6 +311,7 @@ export class Forms extends EventTarget {
     if (isAnnounced(event)) return;
     this.#at(event, (control) => {
       this.guard.edited(control);
+      this.#done.delete(control);
       if (!this.page.touch(control)) return;
       // A change ends an edit, and what stands there now must not get lost if a script writes over it.
       const field = event.type === "change" ? this.page.fieldOf(control) : null;

@@ -87,6 +87,26 @@ export function isRemembered(control) {
   return remembered.has(control);
 }
 
+/**
+ * A select that marks none of its options shows one of them, but by that the page says nothing.
+ *
+ * @param {Control[]} controls
+ * @returns {boolean} whether what is rendered is meant
+ */
+export function isMeant([first]) {
+  return !(first instanceof HTMLSelectElement) || Array.from(first.options).some((option) => option.defaultSelected);
+}
+
+/**
+ * @param {Control} control
+ * @returns {boolean} whether it shows something else than what was rendered
+ */
+export function isChanged(control) {
+  const kind = kindOf(control);
+  const now = kind && KINDS[kind].read([control]);
+  return now ? !same(now, KINDS[/** @type {Kind} */ (kind)].rendered([control])) : false;
+}
+
 // Text.
 
 /** @type {Row["read"]} */

@@ -5,6 +5,7 @@
  */
 
 import { read, rendered } from "./capture.js";
+import { isMeant } from "./kinds.js";
 import { merge, same } from "./merge.js";
 import { fieldKey } from "./records.js";
 import { announce, policyOf, write } from "./restore.js";
@@ -36,6 +37,7 @@ const MAX_WRITES = 10;
 export class Reconciler {
   /** @type {WeakMap<Control, Value>} what a field was made to show against the user's own value */
   #decided = new WeakMap();
+  #rendered = false;
 
   /** @param {{ page: Controls, guard: Guard, conflict: (conflict: Conflict) => void }} world */
   constructor({ page, guard, conflict }) {
@@ -45,8 +47,13 @@ export class Reconciler {
     this.conflict = conflict;
   }
 
-  /** Every form by itself, every field by itself: an error in one holds up no other. */
-  run() {
+  /**
+   * Every form by itself, every field by itself: an error in one holds up no other.
+   *
+   * @param {{ rendered: boolean }} options `rendered`: whatever has changed was rendered, no script meant it for the user
+   */
+  run({ rendered }) {
+    this.#rendered = rendered;
     for (const name of this.records.names()) {
       const bound = this.page.forms.get(name);
       const renamed = bound ? renamedFields(bound) : new Map();
@@ -96,10 +103,11 @@ export class Reconciler {
       if (entry.control !== control) this.#tellOnce(form, entry, "skipped", "choose the file again");
       return;
     }
-    const theirs = rendered(field);
+    const theirs = isMeant(field.controls) ? rendered(field) : entry.base;
     const now = read(field);
-    const moved = field.kind === "scroll"; // by a page that was too short for a moment
-    if (!moved && entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
+    // A page that was too short for a moment has scrolled by itself.
+    const meant = field.kind !== "scroll" && !this.#rendered;
+    if (meant && entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
       entry.mine = now; // neither the user's nor rendered: the page's own script has put it there
       this.records.put(form, entry);
     }
