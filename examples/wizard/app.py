@@ -46,14 +46,16 @@ async def live(view: View[Trip]) -> None:
     step: so it is not kept here, and a process that takes over has it at once.
     """
     typed = view.forms.get("trip", MultiDict())
-    await show(view, typed)
+    await view.send(await render("_wizard.html", view.state, typed))
     async for message in view:
         form = read(message)
         typed = Draft(view.state, typed).merged(form)
         focus = await advance(view.state, typed, form, key=message.key)
         if view.state.booked:
             await view.clear_form("trip")
-        await show(view, typed, focus)
+        await view.send(await render("_wizard.html", view.state, typed, focus=focus))
+        # For a reload: the page then begins with the right step, and the browser fills it in.
+        await view.reflect(**view.state.address())
 
 
 def read(message: Message) -> MultiDict[str, str]:
@@ -63,19 +65,13 @@ def read(message: Message) -> MultiDict[str, str]:
     return MultiDict(msgspec.convert(values, dict[str, str | list[str]]))
 
 
-async def show(view: View[Trip], typed: MultiDict[str, str], focus: str = "") -> None:
-    """Send the whole step as it is now. In the page, only what differs is changed."""
-    await view.send(await render("_wizard.html", view.state, typed, focus=focus))
-    # For a reload: the page then begins with the right step, and the browser fills it in.
-    await view.reflect(**view.state.address())
-
-
 # The plain form.
 
 
 @app.get("/")
 async def page() -> ResponseReturnValue:
     """Show the step that the address names. What was typed into it, the browser puts in."""
+    current_user()  # a socket can't set a cookie
     trip = Trip.read(request.args)
     trip.booked = request.args.get("booked", 0, int)
     return await render("wizard.html", trip, MultiDict())

@@ -35,11 +35,11 @@ CITIES = {
     "Norway": ("Bergen", "Oslo", "Tromsø"),
 }
 
-_NONE = ("", "-")
+_NONE = {"": "-"}
 _EMAIL = r"\s*[^@\s]+@[^@\s.]+(\.[^@\s.]+)+\s*$"
 _VAT = r"\s*[A-Za-z]{2}[A-Za-z0-9 ]{6,13}\s*$"
-_WAYS = [("train", "Train"), ("ship", "Ship"), ("plane", "Plane")]
-_EXTRAS = [("insurance", "Insurance"), ("guide", "A guide"), ("vegetarian", "Vegetarian meals")]
+_WAYS = {"train": "Train", "ship": "Ship", "plane": "Plane"}
+_EXTRAS = {"insurance": "Insurance", "guide": "A guide", "vegetarian": "Vegetarian meals"}
 _FORMATTING = {"b", "br", "div", "em", "i", "p", "strong"}
 
 
@@ -81,7 +81,7 @@ class Traveller(Form):
     country = SelectField(
         "From",
         [DataRequired("Please choose a country.")],
-        choices=[_NONE, *((c, c) for c in CITIES)],
+        choices=_NONE | {country: country for country in CITIES},
         default="",
     )
     city = SelectField("City", [DataRequired("Please choose a city.")], validate_choice=False, default="")
@@ -90,7 +90,7 @@ class Traveller(Form):
         super().__init__(typed, prefix=f"traveller-{row}-")
         self.row = row
         cities = CITIES.get(self.country.data, ())
-        self.city.choices = [_NONE, *((city, city) for city in cities)]
+        self.city.choices = _NONE | {city: city for city in cities}
         if self.city.data not in cities:
             self.city.data = ""  # of the country that was chosen before
 

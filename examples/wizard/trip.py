@@ -97,9 +97,7 @@ class Draft:
         """Return what is typed, with the fields of one step as they are in this form."""
         merged = self.typed.copy()
         for one in self.fields(form.get("step", 0, int)):
-            merged.poplist(one.name)  # a box that is not ticked is not sent
-        for name, values in form.lists():
-            merged.setlist(name, values)
+            merged.setlist(one.name, form.getlist(one.name))
         return merged
 
     def beside(self, step: int) -> list[tuple[str, str]]:
@@ -116,7 +114,7 @@ class Draft:
             "travellers": [{field.short_name: text(field) for field in one} for one in self.travellers],
             "date": text(self.wishes.date),
             "by": text(self.wishes.by),
-            "extras": self.wishes.extras.data or [],
+            "extras": [option.label.text for option in self.wishes.extras if option.checked],
             "note": clean(self.wishes.note.data or ""),
         }
 

@@ -1,6 +1,15 @@
 import { install } from "../_stash/quart-stash.js";
+import { morph } from "../_stash/quart-stash-morph.js";
 
 install(htmx);
+htmx.defineExtension("stash-morph", {
+  isInlineSwap: (style) => style === "morph",
+  handleSwap(style, target, fragment) {
+    if (style !== "morph") return false;
+    morph(target, [...fragment.childNodes]);
+    return [target];
+  },
+});
 
 const form = document.getElementById("trip");
 const note = () => document.getElementById("note");
