@@ -28,6 +28,7 @@ app.config.update(
     DATABASE=str(Path(app.root_path) / "wizard.sqlite3"),
     SESSION_COOKIE_NAME="wizard",
     SESSION_COOKIE_SAMESITE="Lax",
+    STASH_SYNC_INTERVAL=0,  # a token with each answer
 )
 app.config.from_prefixed_env()  # QUART_SECRET_KEY, QUART_DATABASE
 app.jinja_env.filters.update(clean=clean, plain=plain)
@@ -53,6 +54,8 @@ async def live(view: View[Trip]) -> None:
         focus = await advance(view.state, typed, form, key=message.key)
         if view.state.booked:
             await view.clear_form("trip")
+        # The token goes first: what the page shows is never newer than what it keeps, whenever this process dies.
+        await view.commit()
         await view.send(await render("_wizard.html", view.state, typed, focus=focus))
         # For a reload: the page then begins with the right step, and the browser fills it in.
         await view.reflect(**view.state.address())
