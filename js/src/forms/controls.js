@@ -334,6 +334,7 @@ export class Controls {
  * @returns {boolean}
  */
 function isRemoved({ row, list }) {
-  if (row === "" || !list?.isConnected) return false;
-  return list.id !== "" || list.querySelector("[data-stash-key]") !== null;
+  if (row === "" || !list) return false;
+  const now = list.isConnected ? list : list.ownerDocument.getElementById(list.id);
+  return now !== null && (now.id !== "" || now.querySelector("[data-stash-key]") !== null);
 }

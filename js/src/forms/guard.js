@@ -35,6 +35,13 @@ export class Guard {
   #selected = null;
   /** How far that part was scrolled. */
   #top = 0;
+  /** The control that the focus goes to once the page has been rendered. @type {Control | null} */
+  #heir = null;
+
+  /** Where the user is. */
+  get focused() {
+    return this.#focused;
+  }
 
   /**
    * Notes that the user has worked in this control since the page was loaded.
@@ -43,6 +50,40 @@ export class Guard {
    */
   edited(control) {
     this.#edited.add(control);
+  }
+
+  /**
+   * What stands in this control has been dealt with.
+   *
+   * @param {EventTarget} control
+   */
+  release(control) {
+    this.#edited.delete(control);
+  }
+
+  /**
+   * @param {Control[]} controls
+   * @returns {boolean} whether the user has worked in one of them
+   */
+  isEdited(controls) {
+    return controls.some((control) => this.#edited.has(control));
+  }
+
+  /**
+   * @param {Control} lost
+   * @param {Control} heir the control in its place
+   */
+  inherit(lost, heir) {
+    this.#heir = heir;
+    if (this.#edited.has(lost)) this.#edited.add(heir);
+  }
+
+  /**
+   * @param {Control | undefined} control
+   * @returns {boolean} whether it came in the place of the one that the user is in, and shows nothing of theirs yet
+   */
+  isHeir(control) {
+    return control !== undefined && control === this.#heir;
   }
 
   /**
@@ -66,8 +107,10 @@ export class Guard {
    * @returns {boolean}
    */
   protects(controls) {
-    if (!controls.some((control) => this.#edited.has(control))) return false;
-    return controls.some((control) => hasFocus(control) || (isNative(control) && control.validity.badInput));
+    if (!this.isEdited(controls)) return false;
+    return controls.some(
+      (control) => hasFocus(control) || this.isHeir(control) || (isNative(control) && control.validity.badInput),
+    );
   }
 
   /** @param {Control} control */
@@ -142,7 +185,7 @@ export class Guard {
    * @param {Control} control
    */
   refocus(lost, control) {
-    if (this.#edited.has(lost)) this.#edited.add(control);
+    this.#heir = null;
     const [selected, top] = [this.#selected, this.#top];
     control.focus({ preventScroll: true });
     if (!isNative(control)) {

@@ -31,7 +31,10 @@ import { announce, policyOf, write } from "./restore.js";
  * @property {Control[]} controls
  */
 
-/** A page that renders a form anew for every `input` event would otherwise go round for ever. */
+/**
+ * How often the page is told, between two writes to storage, that a field was put back: one that renders a form anew for
+ * every `input` event would otherwise go round for ever.
+ */
 const MAX_WRITES = 10;
 
 export class Reconciler {
@@ -68,6 +71,11 @@ export class Reconciler {
         }
       }
     }
+  }
+
+  /** A while has passed since the fields were put back. */
+  rest() {
+    for (const name of this.records.names()) for (const entry of this.records.of(name)) entry.writes = 0;
   }
 
   /**
@@ -127,13 +135,15 @@ export class Reconciler {
     const shown = now !== null && same(now, decision.value);
     if ((!shown || !decision.dirty) && this.guard.protects(field.controls)) {
       // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
-      if (field.kind !== "text" && this.#write(field, entry.mine) !== "") entry.control = null;
+      if (field.kind !== "text" || this.guard.isHeir(control)) {
+        entry.control = this.#write(field, entry.mine) === "" ? control : null;
+      }
       if (conflict) this.#tellConflict(form, field, entry, theirs, "mine");
       return;
     }
     const fresh = entry.control !== control;
     if (!shown) {
-      const why = ++entry.writes > MAX_WRITES ? "rendered too often" : this.#write(field, decision.value);
+      const why = this.#write(field, decision.value);
       if (why !== "") {
         entry.control = null;
         return this.#tellOnce(form, entry, "skipped", why);
@@ -147,7 +157,7 @@ export class Reconciler {
     const changed = !shown || fresh;
     if (conflict) this.#tellConflict(form, field, entry, theirs, decision.dirty ? "mine" : "theirs");
     else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
-    if (changed) announce(field);
+    if (changed && ++entry.writes <= MAX_WRITES) announce(field);
   }
 
   /**

@@ -312,6 +312,10 @@ def test_whatever_happens(tab: Tab, site: Site) -> None:
     tab.goto(f"{site.url}other")
     machine = type("Forms", (Forms,), {"tab": tab, "site": site})
     deep = settings.get_current_profile_name() == "deep"
+    import os
+    if os.environ.get("HUNT"):
+        run_state_machine_as_test(machine, settings=settings(max_examples=int(os.environ["HUNT"]), stateful_step_count=int(os.environ.get("STEPS", "15")), database=None, phases=[Phase.generate], report_multiple_bugs=False, suppress_health_check=list(HealthCheck)))
+        return
     run_state_machine_as_test(
         machine,
         settings=settings(
