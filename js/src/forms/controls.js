@@ -200,7 +200,18 @@ export class Controls {
    */
   renderedAnew(part) {
     const field = this.#fields.get(part);
-    if (isRemembered(part) && !(field && this.#dirty.has(field))) remember(part, null);
+    if (!isRemembered(part) || (field && (this.#dirty.has(field) || this.#isRestored(field)))) return;
+    remember(part, null);
+  }
+
+  /**
+   * @param {Field} field
+   * @returns {boolean} whether it shows what is known to be the user's
+   */
+  #isRestored(field) {
+    const entry = this.records.get(field.form, field.key);
+    const now = read(field);
+    return entry !== undefined && entry.control === field.controls[0] && now !== null && same(entry.mine, now);
   }
 
   /** @param {Field} field */

@@ -228,7 +228,7 @@ export class Forms extends EventTarget {
 
   /** The page has been rendered: brings it together with what is the user's, at once. */
   update() {
-    this.watcher.pending();
+    this.watcher.pending((part) => this.page.renderedAnew(part));
     this.#pageChanged({ rendered: true });
   }
 

@@ -33,7 +33,8 @@ export const KINDS = {
   checkbox: choice(Infinity),
   file: { read: () => null, rendered: () => [], write: () => "" },
   custom: memory(readCustom, writeCustom),
-  html: memory((part) => [part.innerHTML], writeHtml),
+  // Where nothing is left, browsers leave a line break.
+  html: memory(({ innerHTML }) => [innerHTML === "<br>" ? "" : innerHTML], writeHtml),
   details: memory((part) => (attribute(part, "open") === null ? [] : ["open"]), writeDetails),
   dialog: memory(readDialog, writeDialog),
   scroll: memory(readScroll, writeScroll),

@@ -200,6 +200,10 @@ class Model:
             self.due.add(conflict)
             entry.told.add(conflict)
 
+    def rewrite(self, place: Place, value: Value) -> None:
+        """What is rendered into a field becomes something else, and nothing else does."""
+        self.render(replace(self.page, values={**self.page.values, place: value}), anew=False)
+
     def load(self, page: Page) -> None:
         """The page is loaded, again or with something else in it."""
         self.save()
