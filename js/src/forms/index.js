@@ -96,6 +96,7 @@ export class Forms extends EventTarget {
       adopter: this.adopter,
       told: {
         edited: (control) => this.#edited(control),
+        isHandled: (control) => this.#sent.has(control) || this.#done.has(control),
         changed: () => this.#schedule(),
         reset: (form) => this.#reset(form),
       },

@@ -60,7 +60,6 @@ const steps = {
     control.focus();
     control.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
     const option = [...control.options].find(({ value }) => value === choice);
-    if (!control.multiple && option.selected) return;
     option.selected = control.multiple ? !option.selected : true;
     for (const type of ["input", "change"]) control.dispatchEvent(new Event(type, { bubbles: true }));
   },

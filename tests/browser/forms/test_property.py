@@ -74,7 +74,8 @@ class Forms(RuleBasedStateMachine):
         if place == PIN and text:
             text = SECRET
         new = old[:start] + text + old[end if text or end > start else end + 1 :]
-        self.model.edit(place, (new,))
+        if text or new != old:
+            self.model.edit(place, (new,))
         caret = start + len(text)
         self.by_hand(("write", place, start, end, text), place, None if name in ("note", "pin") else (caret, caret), pairs)
 
@@ -82,9 +83,9 @@ class Forms(RuleBasedStateMachine):
     def choose(self, name: str, choice: str, pairs: bool) -> None:
         """The user ticks, chooses, opens, or takes it back."""
         place = Place(FIELDS[name].form, name)
-        if place not in self.model.shown or (name == "land" and choice not in self.model.page.lands):
+        old = self.model.shown.get(place)
+        if old is None or (name == "land" and choice not in self.model.page.lands) or old == (choice,) and name in ("land", "size"):
             return
-        old = self.model.shown[place]
         match name:
             case "more":
                 new: Value = () if old else ("open",)
