@@ -89,13 +89,14 @@ export function isRemembered(control) {
 }
 
 /**
- * A select that marks none of its options shows one of them, but by that the page says nothing.
+ * A select of one that marks none of its options shows one of them, but by that the page says nothing.
  *
  * @param {Control[]} controls
  * @returns {boolean} whether what is rendered is meant
  */
 export function isMeant([first]) {
-  return !(first instanceof HTMLSelectElement) || Array.from(first.options).some((option) => option.defaultSelected);
+  if (!(first instanceof HTMLSelectElement) || first.multiple) return true;
+  return Array.from(first.options).some((option) => option.defaultSelected);
 }
 
 /**
