@@ -23,7 +23,7 @@ generated: ## what is generated from the code is what the code generates
 script: ## the JavaScript client: types, tests, and whether the committed bundle is its build
 unit:   ## the Python tests, servers included, on every supported Python
 model:  ## every interleaving of a small world, and the script's machine against it
-browser: ## the tests in Chromium
+browser: ## the tests in Chromium, Firefox and WebKit
 wheel:  ## the built wheel, installed and served outside the checkout
 lint types floors generated script unit model browser wheel:
 	@$(PYTHON) tools/check.py $@

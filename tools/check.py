@@ -142,9 +142,11 @@ def model() -> None:
 
 
 def browser() -> None:
-    """The tests in Chromium."""
+    """The tests in Chromium, Firefox and WebKit."""
     here = python()
-    install_programs("chromium", "haproxy", "nginx")
+    install_programs(
+        "chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "xdotool", "haproxy", "nginx"
+    )
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
 
 

@@ -101,7 +101,13 @@ def install_packages(node: Path) -> None:
     installed.write_text(wanted)
 
 
-_DEBIAN = {"chromium": ("chromium", "fonts-dejavu-core"), "haproxy": ("haproxy",), "nginx": ("nginx",)}
+# Where Debian's package has another name than the program.
+_DEBIAN = {
+    "chromium": ("chromium", "fonts-dejavu-core"),
+    "chromedriver": ("chromium-driver",),
+    "WebKitWebDriver": ("webkit2gtk-driver",),
+    "Xvfb": ("xvfb",),
+}
 
 
 def install_programs(*names: str) -> None:
@@ -118,7 +124,7 @@ def install_programs(*names: str) -> None:
     missing = [name for name in names if not shutil.which(name, path=places)]
     if not missing:
         return
-    packages = [package for name in missing for package in _DEBIAN[name]]
+    packages = [package for name in missing for package in _DEBIAN.get(name, (name,))]
     if not shutil.which("apt-get"):
         fail(f"the tests need on the PATH: {', '.join(missing)}")
     sudo = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]

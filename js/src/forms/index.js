@@ -345,6 +345,7 @@ export class Forms extends EventTarget {
     if (isAnnounced(event)) return;
     this.#at(event, (control) => {
       this.guard.edited(control);
+      this.guard.select(control.ownerDocument.getSelection());
       this.#done.delete(control);
       this.#sent.delete(control);
       if (!this.page.touch(control)) return;
@@ -360,7 +361,7 @@ export class Forms extends EventTarget {
     const part = target instanceof Document ? target.documentElement : target;
     if (!(part instanceof HTMLElement)) return;
     this.guard.scrolled(part);
-    if (this.page.fieldOf(part)?.kind === "scroll" && this.page.touch(part)) this.#schedule();
+    if (this.page.scrolled(part)) this.#schedule();
   }
 
   /**

@@ -44,7 +44,7 @@ const keyOf = (name) => `form:${name}`;
  * @param {Pick<Entry, "name" | "index" | "row">} place
  * @returns {string}
  */
-export const fieldKey = ({ name, index, row }) => JSON.stringify([name, index, row]);
+export const fieldKey = ({ name, index, row }) => `${index}:${row.length}:${row}${name}`;
 
 /**
  * @param {Pick<Entry, "name" | "index" | "base" | "mine"> & Partial<Entry>} facts

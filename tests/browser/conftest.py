@@ -1,0 +1,33 @@
+"""Fixtures of the tests in browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.engines import ENGINES, Browser
+from tests.browser.site import Site
+from tests.browser.tab import Tab
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Each of the engines in turn."""
+    browser = Browser(request.param)
+    yield browser
+    browser.end()
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Tab]:
+    """A clean tab in each of the engines."""
+    with browser.tab() as tab:
+        yield tab
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A server for pages of plain HTML."""
+    with Site() as site:
+        yield site

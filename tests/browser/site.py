@@ -1,0 +1,82 @@
+"""Serves pages of plain HTML, and the sources of the script as modules."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from pathlib import Path
+from typing import Self
+
+SOURCES = Path(__file__).parents[2] / "js" / "src"
+STATIC = Path(__file__).parents[2] / "quart_stash" / "static"
+
+# For `Tab.errors`; what is noted there is not told in the console as well.
+NOTE_ERRORS = """
+window.errors = [];
+for (const type of ["error", "unhandledrejection"])
+  addEventListener(type, (event) => {
+    const { message } = event.error ?? event.reason ?? event;
+    errors.push(message ?? "an error without a message");
+    event.preventDefault();
+  });
+"""
+
+
+class Site:
+    """Pages that the test sets.
+
+    Attributes:
+        body: what stands in the body of every page but `/other`, which has nothing in it.
+        script: the module that runs in it, which can import the sources from `/js/`; then `window.ready` is true.
+        held: until it is set, a page with `/held.css` in it is loading.
+    """
+
+    def __init__(self) -> None:
+        self.body = ""
+        self.script = ""
+        self.held = threading.Event()
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                kind, content = site.answer(self.path.partition("?")[0])
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Cache-Control", "no-store")
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.held.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str) -> tuple[str, bytes]:
+        """Return type and content of what is at a path."""
+        if path.startswith("/js/"):
+            return "text/javascript", (SOURCES / path.removeprefix("/js/")).read_bytes()
+        if path.startswith("/static/"):
+            return "text/javascript", (STATIC / path.removeprefix("/static/")).read_bytes()
+        if path == "/held.css":
+            self.held.wait(20)
+            return "text/css", b""
+        if path == "/favicon.ico":
+            return "image/x-icon", b""
+        body, script = ("", "") if path == "/other" else (self.body, self.script)
+        return "text/html; charset=utf-8", (
+            f"<!doctype html><title>{path}</title><script>{NOTE_ERRORS}</script><body>{body}"
+            f'<script type="module">{script}\nwindow.ready = true;</script>'
+        ).encode()

@@ -1,0 +1,280 @@
+"""A tab of a browser, as the one sees it who sits before it, and as the developer's console sees it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from selenium.common.exceptions import JavascriptException
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+
+if TYPE_CHECKING:
+    from tests.browser.engines import Browser
+
+PATIENCE = 15.0
+"""Seconds after which a condition that is awaited counts as never met: a check against hanging, not of speed."""
+
+# What is asked of a page that is being left is never answered; from this moment the next one is asked.
+DEPART = """
+const [done] = arguments;
+addEventListener("pagehide", () => done(), { once: true });
+"""
+
+# After the load event browsers put their own copy of the fields back.
+LOADED = """
+location.href !== "about:blank" && document.readyState === "complete"
+  && (performance.getEntriesByType("navigation")[0]?.loadEventEnd ?? 1) > 0
+"""
+
+# A control with a picker has no text to type over; the others are ready for the new one.
+BEGIN_ANEW = """
+const [field, text] = arguments;
+field.focus();
+if (field.isContentEditable) {
+  getSelection().selectAllChildren(field);
+} else if (/^(date|time|datetime-local|month|week|range|color)$/.test(field.type)) {
+  field.value = text;
+  for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
+  return true;
+} else {
+  field.select();
+}
+return false;
+"""
+
+# In a list of several a click chooses or drops one option.
+TO_CLICK = """
+const [select, values] = arguments;
+return [...select.options].filter(({ value, selected }) => values.includes(value) !== selected)
+  .filter(({ value }) => select.multiple || values.includes(value));
+"""
+
+# What a page stores as it is left is part of what it stores.
+STORAGE = """
+try {
+  dispatchEvent(new PageTransitionEvent("pagehide"));
+  return JSON.stringify([Object.entries(sessionStorage), Object.entries(localStorage)]);
+} catch (error) {
+  if (error.name === "SecurityError") return "";
+  throw error;
+}
+"""
+
+
+class Tab:
+    """One window of a browser. Selectors are CSS; an element that is not there yet is waited for."""
+
+    def __init__(self, browser: Browser, handle: str) -> None:
+        self.browser = browser
+        self.handle = handle
+
+    @property
+    def driver(self) -> WebDriver:
+        """The browser's driver, looking at this window."""
+        return self.browser.look_at(self.handle)
+
+    # Pages.
+
+    def goto(self, url: str, *, until: str = LOADED) -> None:
+        """Go to a page.
+
+        Args:
+            url: of the page.
+            until: what to wait for; at the least, for what the page's scripts do before DOMContentLoaded.
+        """
+        self._travel(lambda: self.driver.get(url), f"location.href = {json.dumps(url)}", until)
+
+    def reload(self) -> None:
+        """Load the page again."""
+        self._travel(self.driver.refresh, "location.reload()", LOADED)
+
+    def back(self, *, until: str = LOADED) -> None:
+        """Go back to another document of the tab's history."""
+        self._travel(self.driver.back, "history.back()", until)
+
+    def forward(self, *, until: str = LOADED) -> None:
+        """Go forward to another document of the tab's history."""
+        self._travel(self.driver.forward, "history.forward()", until)
+
+    def _travel(self, command: Callable[[], None], script: str, until: str) -> None:
+        if self.browser.engine == "webkit":
+            # Its driver waits for a load event, which a document that comes out of the browser's cache does not fire.
+            self.driver.execute_async_script(DEPART + script)
+        else:
+            command()
+        self.wait_for(until)
+
+    @property
+    def url(self) -> str:
+        """Of the page."""
+        return self.driver.current_url
+
+    # Scripts.
+
+    def evaluate(self, expression: str, *arguments: Any) -> Any:
+        """Return an expression's value, awaited if it is a promise.
+
+        Args:
+            expression: of JavaScript, in which `a[0]`, `a[1]` … are the arguments.
+            *arguments: JSON.
+        """
+        return self.driver.execute_script(f"return (async (a) => (\n{expression}\n))(arguments)", *arguments)
+
+    def run(self, statements: str, *arguments: Any) -> None:
+        """Run statements, in which `arguments` are the arguments."""
+        self.driver.execute_script(f"{statements}\n;", *arguments)
+
+    def wait_for(self, expression: str, *arguments: Any) -> None:
+        """Wait until an expression is true, over reloads and over names that are not there yet."""
+        end = time.monotonic() + PATIENCE
+        seen: object = None
+        while time.monotonic() < end:
+            try:
+                seen = self.evaluate(expression, *arguments)
+            except JavascriptException as error:
+                seen = error.msg
+            else:
+                if seen:
+                    return
+            time.sleep(0.01)
+        raise TimeoutError(f"waited in vain for {expression}: {seen}")
+
+    def errors(self) -> list[str]:
+        """Take the errors of the page's scripts, of pages that note them (`tests/browser/site.py`)."""
+        errors: list[str] = self.evaluate("window.errors?.splice(0) ?? []")
+        return errors
+
+    def storage(self) -> str:
+        """What the page has stored, with what it stores as it is left."""
+        stored: str = self.driver.execute_script(STORAGE)
+        return stored
+
+    # Hands.
+
+    def fill(self, selector: str, text: str) -> None:
+        """Replace what stands in a field by typing; a control with a picker gets the value and its events."""
+        if not self.driver.execute_script(BEGIN_ANEW, self.find(selector), text):
+            self.type(text) if text else self.press("Delete")
+
+    def type(self, text: str, *, into: str | None = None) -> None:
+        """Type, a key after the other, where the caret is or at the start of what a field has."""
+        if into is not None:
+            self.focus(into)
+        ActionChains(self.driver, duration=0).send_keys(text.replace("\n", Keys.ENTER)).perform()
+
+    def press(self, *chords: str, on: str | None = None) -> None:
+        """Press keys by their names in events: `a`, `ArrowDown`, `Shift+Tab`."""
+        if on is not None:
+            self.focus(on)
+        for chord in chords:
+            *held, last = re.split(r"(?<=\w)\+", chord)
+            keys = ActionChains(self.driver, duration=0)
+            for name in held:
+                keys.key_down(_key(name))
+            keys.send_keys(_key(last))
+            for name in reversed(held):
+                keys.key_up(_key(name))
+            keys.perform()
+
+    def focus(self, selector: str) -> None:
+        """Give an element the focus, as a script does."""
+        self.driver.execute_script("arguments[0].focus()", self.find(selector))
+
+    def click(self, selector: str) -> None:
+        """Click the middle of an element."""
+        self.find(selector).click()
+
+    def click_at(self, x: int, y: int) -> None:
+        """Click a point of the window."""
+        mouse = ActionBuilder(self.driver, duration=0)
+        mouse.pointer_action.move_to_location(x, y)  # type: ignore[no-untyped-call]
+        mouse.pointer_action.click()
+        mouse.perform()
+
+    def check(self, selector: str) -> None:
+        """Click a checkbox or radio unless it is checked."""
+        if not self.checked(selector):
+            self.click(selector)
+
+    def uncheck(self, selector: str) -> None:
+        """Click a checkbox if it is checked."""
+        if self.checked(selector):
+            self.click(selector)
+
+    def select(self, selector: str, *values: str) -> None:
+        """Choose these options of a select, and no others."""
+        for option in self.driver.execute_script(TO_CLICK, self.find(selector), values):
+            option.click()
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Choose a file."""
+        self.find(selector).send_keys(str(path))
+
+    # Eyes.
+
+    def find(self, selector: str) -> WebElement:
+        """The first element."""
+        return self.driver.find_element("css selector", selector)
+
+    def value(self, selector: str) -> str:
+        """What stands in a control."""
+        value: str = self.driver.execute_script("return arguments[0].value", self.find(selector))
+        return value
+
+    def checked(self, selector: str) -> bool:
+        """Whether a checkbox or radio is checked."""
+        return self.find(selector).is_selected()
+
+    def screenshot(self, path: Path) -> None:
+        """Save what is to be seen as PNG."""
+        path.write_bytes(self.driver.get_screenshot_as_png())
+
+    # Windows.
+
+    def duplicate(self, url: str | None = None) -> Self:
+        """Open a window from this page, which copies its sessionStorage.
+
+        Args:
+            url: where it is; where this page is unless said.
+        """
+        known = self.driver.window_handles
+        self.run("window.open(arguments[0] ?? location.href)", url)
+        end = time.monotonic() + PATIENCE
+        while not (added := set(self.driver.window_handles).difference(known)):
+            if time.monotonic() > end:
+                raise TimeoutError("no window was opened")
+        tab = self._with(added.pop())
+        tab.wait_for(LOADED)
+        return tab
+
+    def new_tab(self, url: str) -> Self:
+        """Open a tab that has nothing of this one."""
+        self.driver.switch_to.new_window("tab")
+        tab = self._with(self.driver.current_window_handle)
+        tab.goto(url)
+        return tab
+
+    def close(self) -> None:
+        """Close the window."""
+        self.driver.close()
+        self.browser.looking_at = None
+
+    def _with(self, handle: str) -> Self:
+        tab = copy.copy(self)
+        tab.handle = handle
+        return tab
+
+
+def _key(name: str) -> str:
+    if len(name) == 1:
+        return name
+    key: str = getattr(Keys, re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper())
+    return key
