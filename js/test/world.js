@@ -95,6 +95,7 @@ export class Tab {
   locks = new FakeLocks();
   /** @type {any} */
   state = null;
+  cookies = true;
   reloads = 0;
   href = "https://shop.example/checkout/1?step=1";
 
@@ -143,7 +144,7 @@ export class Tab {
       document, history, location,
       sessionStorage: this.session,
       localStorage: this.local,
-      navigator: { locks: this.locks },
+      navigator: { locks: this.locks, cookieEnabled: this.cookies },
       addEventListener: window.addEventListener.bind(window),
       window: /** @type {any} */ ({}),
     };
