@@ -7,10 +7,11 @@
 
 import { Adopter } from "./adopt.js";
 import { read } from "./capture.js";
-import { controlsOf, formName, isNative } from "./dom.js";
+import { controlsOf, formName, isNative, nameOf } from "./dom.js";
+import { isSecret, isSwitchedOff } from "./exclude.js";
 import { Guard, hasFocus } from "./guard.js";
 import { Controls } from "./controls.js";
-import { isChanged, remember } from "./kinds.js";
+import { isChanged, kindOf, remember } from "./kinds.js";
 import { Reconciler } from "./reconcile.js";
 import { Records, fieldKey } from "./records.js";
 import { isAnnounced } from "./restore.js";
@@ -297,6 +298,7 @@ export class Forms extends EventTarget {
     root.addEventListener("input", (event) => this.#edited(event), on);
     root.addEventListener("change", (event) => this.#edited(event), on);
     root.addEventListener("reset", (event) => this.#reset(event), on);
+    root.addEventListener("formdata", (event) => this.#addParts(event), on);
     for (const type of ["keydown", "pointerdown", "compositionstart", "wheel", "touchmove"]) {
       root.addEventListener(type, (event) => this.#acted(event), on);
     }
@@ -373,6 +375,19 @@ export class Forms extends EventTarget {
     const { kind } = this.page.fieldOf(part) ?? {};
     if (kind === "html" && !hasFocus(part)) return this.page.renderedAnew(part);
     if (kind && this.page.touch(part)) this.#schedule();
+  }
+
+  /**
+   * An editable part is a field of its form: whoever submits that, takes it along.
+   *
+   * @param {Event} event
+   */
+  #addParts(event) {
+    const { target: form, formData } = /** @type {FormDataEvent} */ (event);
+    if (!(form instanceof HTMLFormElement) || formName(form) === null) return;
+    for (const part of controlsOf(form)) {
+      if (kindOf(part) === "html" && !isSecret(part) && !isSwitchedOff(part)) formData.append(nameOf(part), part.innerHTML);
+    }
   }
 
   /** @param {Event} event */

@@ -58,7 +58,7 @@ def heard(tab: Tab, kind: str) -> list[Any]:
     return found
 
 
-ADA = ["profile", [["name", "Ada"], ["letter", "yes"], ["how", "now"]]]
+ADA = ["profile", [["name", "Ada"], ["letter", "yes"], ["how", "now"], ["bio", ""]]]
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
@@ -156,7 +156,7 @@ async def test_dealt_with(tab: Tab, tmp_path: Path) -> None:
         tab.fill("[name=name]", "Ada")
         tab.uncheck("[name=letter]")
         tab.click("#profile button")
-        said(tab, ["profile", [["name", "Ada"], ["how", "now"]]])
+        said(tab, ["profile", [["name", "Ada"], ["how", "now"], ["bio", ""]]])
         assert tab.value("[name=name]") == "Ada"
         assert "form:profile" not in stored(tab)
 
@@ -284,3 +284,14 @@ def test_all_of_a_name(tab: Tab, open_page: Open) -> None:
     tab.fill("input:nth-child(2)", "two")
     assert tab.evaluate("forms.pairs()") == {"f": [["row", "1"], ["row", "two"], ["row", "3"]]}
     assert tab.evaluate("forms.empty()") == {}
+
+
+def test_editable_parts(tab: Tab, open_page: Open) -> None:
+    """A form submits its editable parts as fields, whoever reads its data, but for those that are switched off."""
+    part = '<div contenteditable data-stash="{}">{}</div>'
+    open_page(
+        f'<input name="a" value="1">{part.format("bio", "<b>x</b>")}<div data-stash="off">{part.format("no", "y")}</div>'
+    )
+    assert tab.evaluate("[...new FormData(document.forms[0])]") == [["a", "1"], ["bio", "<b>x</b>"]]
+    open_page(f'<form><input name="a" value="1">{part.format("bio", "x")}</form>', wrap=False)
+    assert tab.evaluate("[...new FormData(document.forms[0])]") == [["a", "1"]]
