@@ -99,7 +99,10 @@ async def test_trip_through_restarts(tab: Tab, tmp_path: Path) -> None:
         typing = asyncio.create_task(asyncio.to_thread(tab.type, " Lovelace"))
         await servers.deploy()
         await typing
-        assert tab.evaluate("[document.activeElement.id, document.activeElement.selectionStart]") == ["name", 12]
+        assert tab.evaluate("[document.activeElement.id, document.activeElement.selectionStart]") == [
+            "name",
+            12,
+        ]
         tab.fill("#email", "ada@example.org")
         tab.check("#company_pays")
         tab.fill("#company", "Engines")

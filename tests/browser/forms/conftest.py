@@ -10,7 +10,8 @@ from tests.browser.site import Site
 from tests.browser.tab import Tab
 
 HARNESS = """
-import { createForms, hasExcluded } from "/js/forms/index.js";
+import { createForms } from "/js/forms/index.js";
+import { excludedNames } from "/js/forms/exclude.js";
 import { morph } from "/static/quart-stash-morph.js";
 const storage = {
   get: (key) => JSON.parse(sessionStorage.getItem(key)),
@@ -21,7 +22,7 @@ const storage = {
   },
   remove: (key) => sessionStorage.removeItem(key),
 };
-Object.assign(window, { createForms, hasExcluded, storage, morph });
+Object.assign(window, { createForms, excludedNames, storage, morph });
 Object.assign(window, { writes: 0, told: [], conflicts: [], fired: [] });
 for (const type of ["input", "change"])
   addEventListener(type, (event) => event.detail?.stash && fired.push(`${type} ${event.target.getAttribute("name")}`));

@@ -28,11 +28,6 @@ class TestContenteditable:
         assert tab.evaluate("note.innerHTML") == written
         assert tab.evaluate("told") == [["f", "note", "restored", ""]]
 
-    def test_is_submitted(self, tab: Tab, open_page: Open) -> None:
-        """A submission carries it, as it does the form's other fields."""
-        open_page(self.HTML)
-        assert tab.evaluate("[...new FormData(document.forms[0])]") == [["a", ""], ["note", "<p>Dear</p>"]]
-
     def test_outside_a_form(self, tab: Tab, open_page: Open) -> None:
         """An editable part outside any form is a form by itself."""
         html = '<div contenteditable data-stash="memo" id="memo"></div>'
