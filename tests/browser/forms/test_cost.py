@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from tests.browser.forms.page import BEGIN, FormPage
 
-# Timers that the test lets run.
+# The timer of the next write runs when the test says so; the driver's own timers in the page go on.
 CLOCK = """
-let now = 0, timers = [];
-window.setTimeout = (action, delay = 0) => timers.push({ action, at: now + delay });
-window.clearTimeout = (id) => (timers[id - 1] = null);
+const { setTimeout: later, clearTimeout: never } = window;
+let now = 0, timer = null;
+window.setTimeout = (action, delay, ...rest) =>
+  delay === 1000 ? (timer = { action, at: now + delay }) : later(action, delay, ...rest);
+window.clearTimeout = (id) => (id === timer ? (timer = null) : never(id));
 window.advance = (milliseconds) => {
   now += milliseconds;
-  timers.forEach((timer, index) => {
-    if (!timer || timer.at > now) return;
-    timers[index] = null;
-    timer.action();
-  });
+  if (timer === null || timer.at > now) return;
+  const { action } = timer;
+  timer = null;
+  action();
 };
 """
 

@@ -50,11 +50,12 @@ def test_listener_that_throws(page: FormPage) -> None:
 
 def test_control_that_throws(page: FormPage) -> None:
     """A control that fails when it is read is reported, and the others are stashed."""
-    page.open(TWO_FIELDS)
-    page.run(
-        "Object.defineProperty(document.forms[0].a, 'validity', { get() { throw new Error('broken'); } })"
+    throws = (
+        "Object.defineProperty(document.forms[0].a, 'validity', { get() { throw new Error('broken'); } });"
     )
-    fill_both(page)
+    page.open(TWO_FIELDS, script=f"{BEGIN} window.spoil = () => {{ {throws} }};")
+    page.run("spoil()")
+    page.press("x", "Tab", "y", on="[name=a]")
     assert page.pairs() == {"f": [["b", "y"]]}
     assert page.errors() == ["broken"]
 
