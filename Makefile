@@ -7,7 +7,7 @@ PYTHON ?= python3
 help:   ## this list
 	@sed -n 's/^\([a-z]*\): *## /\1\t/p' Makefile | expand -t 12
 
-demo:   ## both examples on one loopback address, with deploys at the press of a button
+demo:   ## the examples on one loopback address, with deploys at the press of a button
 	@$(PYTHON) tools/demo.py
 
 soak:   ## 1,000 restarts under load, an hour at most: nothing lost, nothing doubled; RESTARTS=30 for a short one

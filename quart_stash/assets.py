@@ -1,4 +1,4 @@
-"""The browser script and the readiness endpoint, as plain ASGI, under the configured prefix."""
+"""The browser scripts and the readiness endpoint, as plain ASGI, under the configured prefix."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ class Assets:
         self._prefix = prefix
 
     @cached_property
-    def script(self) -> bytes:
-        """The browser script."""
-        return (files("quart_stash") / "static" / "quart-stash.js").read_bytes()
+    def scripts(self) -> dict[str, bytes]:
+        """The browser script, and what pages import besides, by name."""
+        names = ("quart-stash", "quart-stash-morph")
+        return {name: (files("quart_stash") / "static" / f"{name}.js").read_bytes() for name in names}
 
     @cached_property
     def digest(self) -> str:
-        """A digest of the script: it names the build, and is part of the script's address."""
-        return hashlib.sha256(self.script).hexdigest()[:16]
+        """A digest of the scripts: it names the build, and is part of their addresses."""
+        return hashlib.sha256(b"".join(self.scripts.values())).hexdigest()[:16]
 
     def tag(self, *, root: str, build: str, identity: str, limits: Limits, nonce: str | None) -> str:
         """Return the script tag.
@@ -74,10 +75,11 @@ class Assets:
             else:
                 await _answer(scope, send, 200, b"ready\n", {})
             return True
-        if not (name.startswith("quart-stash.") and name.endswith(".js")):
+        stem = name.partition(".")[0]
+        if stem not in self.scripts or not name.endswith(".js"):
             return False
         # A digest that is not ours belongs to another release of a fleet in mid-roll: it gets ours, uncached.
-        current = name == f"quart-stash.{self.digest}.js"
+        current = name == f"{stem}.{self.digest}.js"
         headers = {
             "content-type": "text/javascript; charset=utf-8",
             "cache-control": _FOR_EVER if current else "no-cache",
@@ -86,7 +88,7 @@ class Assets:
         if dict(scope["headers"]).get(b"if-none-match") == headers["etag"].encode():
             await _answer(scope, send, 304, b"", headers)
         else:
-            await _answer(scope, send, 200, self.script, headers)
+            await _answer(scope, send, 200, self.scripts[stem], headers)
         return True
 
 

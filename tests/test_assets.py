@@ -55,7 +55,7 @@ async def test_the_script_under_its_digest_is_kept_for_ever() -> None:
     assert answer is not None
     status, headers, body = answer
     assert status == 200
-    assert body == Assets("/_stash").script
+    assert body == Assets("/_stash").scripts["quart-stash"]
     assert headers["content-type"] == "text/javascript; charset=utf-8"
     assert headers["content-length"] == str(len(body))
     assert "immutable" in headers["cache-control"]
@@ -70,7 +70,7 @@ async def test_another_digest_gets_ours_uncached(name: str) -> None:
     assert answer is not None
     assert answer[0] == 200
     assert answer[1]["cache-control"] == "no-cache"
-    assert answer[2] == Assets("/_stash").script
+    assert answer[2] == Assets("/_stash").scripts["quart-stash"]
 
 
 @in_virtual_time
@@ -144,3 +144,15 @@ def test_the_tag_holds_what_the_client_needs() -> None:
     assert json.loads(html.unescape(attributes["data-limits"])) == {"message": 1000, "mount": 5000}
     assert attributes["nonce"] == "n1"
     assert "nonce" not in tag()
+
+
+@pytest.mark.parametrize("name", ["quart-stash", "quart-stash-morph"])
+@in_virtual_time
+async def test_scripts_are_imported_by_name(name: str) -> None:
+    """A page imports each script by its plain name, and asks again each time whether it is still that one."""
+    answer = await ask(f"/_stash/{name}.js")
+    assert answer is not None
+    status, headers, body = answer
+    assert (status, body) == (200, Assets("/_stash").scripts[name])
+    assert headers["cache-control"] == "no-cache"
+    assert await ask(f"/_stash/{name}-other.js") is None

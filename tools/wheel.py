@@ -68,8 +68,8 @@ def compare(wheel: Path, sdist: Path) -> None:
         sys.exit(f"the wheel and the checkout differ in: {sorted(packed ^ package)}")
     if not licences:
         sys.exit("the wheel has no licence")
-    for name in ("quart_stash/static/quart-stash.js", "quart_stash/py.typed"):
-        if name not in packed:
+    for name in ("static/quart-stash.js", "static/quart-stash-morph.js", "py.typed"):
+        if f"quart_stash/{name}" not in packed:
             sys.exit(f"the wheel lacks {name}")
     with tarfile.open(sdist) as sources:
         names = sources.getnames()

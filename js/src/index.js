@@ -6,7 +6,12 @@ import { Page } from "./page.js";
 import { StashSocket as Socket } from "./socket.js";
 import { defineStatus } from "./status.js";
 
-/** @typedef {{ StashSocket: typeof Socket, install: typeof installHtmx }} Shared */
+/**
+ * @typedef {object} Shared
+ * @property {typeof Socket} StashSocket
+ * @property {typeof installHtmx} install
+ * @property {() => import("./page.js").Forms[]} keepers
+ */
 
 const KEY = Symbol.for("quart-stash");
 const global = /** @type {{ [key: symbol]: Shared | undefined }} */ (/** @type {unknown} */ (globalThis));
@@ -18,7 +23,7 @@ function start() {
   // Before any socket: what is typed while the page loads is kept too.
   page.forms();
   defineStatus();
-  return { StashSocket: Socket, install: installHtmx };
+  return { StashSocket: Socket, install: installHtmx, keepers: () => page.allForms };
 }
 
 export const StashSocket = shared.StashSocket;

@@ -35,12 +35,12 @@ test("htmx makes its sockets through it", () => {
 test("the bundle exports what the source exports, and keeps to its size", async () => {
   assert.deepEqual(Object.keys(await import(`${bundle}?names`)).sort(), ["StashSocket", "install"]);
   const size = brotliCompressSync(readFileSync(bundle)).length;
-  assert.ok(size < 15 * 1024, `${size} bytes with brotli`);
+  assert.ok(size < 19 * 1024, `${size} bytes with brotli`);
 });
 
 test("the bundle breaks no content security policy and names no other host", () => {
   const text = readFileSync(bundle, "utf8");
-  for (const word of ["eval(", "new Function", "innerHTML", ".style", "https://", "http://"]) {
-    assert.ok(!text.includes(word), word);
-  }
+  for (const word of ["eval(", "new Function", ".style", "https://", "http://"]) assert.ok(!text.includes(word), word);
+  // An editable part gets its text back where the browser has no `setHTML`.
+  assert.equal(text.match(/(inner|outer)HTML=[^=]|insertAdjacentHTML/g)?.length, 1);
 });

@@ -6,7 +6,8 @@
  */
 
 import { read, rendered, scan } from "./capture.js";
-import { controlsOf, formName } from "./dom.js";
+import { PARTS, closest, controlsOf, formName, isEditable } from "./dom.js";
+import { isCut, isRemembered, remember } from "./kinds.js";
 import { same } from "./merge.js";
 import { entryOf, fieldKey } from "./records.js";
 
@@ -14,22 +15,31 @@ import { entryOf, fieldKey } from "./records.js";
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./records.js").Entry} Entry */
 /** @typedef {import("./records.js").Records} Records */
-/** @typedef {{ form: HTMLFormElement, fields: Map<string, Field> }} Bound */
+/** @typedef {{ form: Element, fields: Map<string, Field> }} Bound */
 /** @typedef {"restored" | "conflict" | "skipped" | "pending"} Outcome */
 /** @typedef {(form: string, field: string | null, outcome: Outcome, why: string) => void} Tell */
 /** @typedef {(error: unknown, form: string, field?: string) => void} Report */
 
+/** Stands for what is stashed of the page itself: what is open, and how far it is scrolled. */
+const PAGE = "";
+
 export class Controls {
   /** @type {Map<string, Bound>} */
   forms = new Map();
+  /** Whether the user has done anything since the page was last rendered. */
+  acted = false;
   /** @type {WeakMap<Control, Field | null>} `null`: nothing to stash in it */
   #fields = new WeakMap();
   /** @type {Set<Field>} */
   #dirty = new Set();
   /** @type {Map<string, Set<string>>} */
   #secrets = new Map();
-  /** @type {WeakSet<HTMLFormElement>} */
+  /** @type {WeakSet<Element>} */
   #doubles = new WeakSet();
+  /** Custom elements that somebody has been in: they need not tell what was done there. @type {Set<Control>} */
+  #visited = new Set();
+  /** Names of custom elements that are waited for. @type {Set<string>} */
+  #awaited = new Set();
 
   /**
    * @param {object} world
@@ -38,31 +48,37 @@ export class Controls {
    * @param {(name: string) => boolean} world.wanted
    * @param {Tell} world.tell
    * @param {Report} world.report
+   * @param {() => void} world.changed what the page holds has become something else
    */
-  constructor({ root, records, wanted, tell, report }) {
+  constructor({ root, records, wanted, tell, report, changed }) {
     this.root = root;
     this.records = records;
     this.wanted = wanted;
     this.tell = tell;
     this.report = report;
+    this.changed = changed;
   }
 
   /** Looks at every form anew, after the page has changed. Touched fields are to be settled before. */
   bind() {
+    const before = this.#fields;
     this.forms.clear();
     this.#fields = new WeakMap();
-    const found = /** @type {HTMLFormElement[]} */ ([...this.root.querySelectorAll("form[data-stash]")]);
+    this.acted = false;
+    const found = /** @type {Element[]} */ ([...this.root.querySelectorAll("form[data-stash]")]);
     if (this.root instanceof HTMLFormElement) found.unshift(this.root);
+    const parts = /** @type {Control[]} */ ([]);
+    for (const part of /** @type {NodeListOf<HTMLElement>} */ (this.root.querySelectorAll(PARTS))) {
+      if (!isEditable(part)) parts.push(part);
+      else if (!closest(part, "form[data-stash]")) found.push(part);
+    }
     for (const form of found) {
       const name = formName(form);
-      if (name === null || !this.wanted(name)) continue;
-      try {
-        if (this.forms.has(name)) this.#refuseDouble(form, name);
-        else this.#bindForm(form, name);
-      } catch (error) {
-        this.report(error, name);
-      }
+      if (name !== null && this.wanted(name)) this.#bind(name, form, before);
     }
+    if (parts.length > 0 && this.wanted(PAGE)) this.#bind(PAGE, parts[0], before, parts);
+    for (const control of this.#visited) if (!control.isConnected) this.#visited.delete(control);
+    for (const { localName } of this.root.querySelectorAll(":not(:defined)")) this.#await(localName);
   }
 
   /**
@@ -87,6 +103,41 @@ export class Controls {
     return true;
   }
 
+  /**
+   * Notes how far a part is scrolled, there and then: the page may be shorter in a moment. What became too short to
+   * stand where it was scrolls by itself, and the user did not do that.
+   *
+   * @param {Control} part
+   * @returns {boolean} whether there is something to stash
+   */
+  scrolled(part) {
+    const field = this.#fields.get(part);
+    if (field?.kind !== "scroll" || field.secret) return false;
+    const known = this.records.get(field.form, field.key);
+    if (known && !this.acted && isCut(part, known.mine)) return false;
+    this.begin(field);
+    this.settleField(field);
+    return true;
+  }
+
+  /** @returns {boolean} whether a scroll position is to be held over changes of what is scrolled */
+  isScrolled() {
+    const fields = this.forms.get(PAGE)?.fields;
+    return this.records.of(PAGE).some((entry) => fields?.get(fieldKey(entry))?.kind === "scroll");
+  }
+
+  /**
+   * Notes that the focus is in a custom element.
+   *
+   * @param {Control} control
+   */
+  visit(control) {
+    const field = this.#fields.get(control);
+    if (field?.kind !== "custom" || field.secret || this.#visited.has(control)) return;
+    this.#visited.add(control);
+    if (!this.records.get(field.form, field.key)) this.renderedAnew(control);
+  }
+
   /** @param {Field} field */
   begin(field) {
     const entry = this.records.get(field.form, field.key);
@@ -103,16 +154,18 @@ export class Controls {
   }
 
   /**
-   * Reads again what the page itself may have changed without an event, such as a field emptied after
-   * sending.
+   * Reads again what may have changed without an event: a field that the page emptied after sending, a custom
+   * element that has events of its own.
    */
   reread() {
     for (const [name, { fields }] of this.forms) {
       for (const entry of this.records.of(name)) {
-        const field = fields.get(fieldKey(entry.name, entry.index));
-        if (field?.controls[0] && entry.control === field.controls[0]) this.#dirty.add(field);
+        const field = fields.get(fieldKey(entry));
+        if (!field?.controls[0] || field.kind === "scroll") continue;
+        if (entry.control === field.controls[0]) this.#dirty.add(field);
       }
     }
+    for (const control of this.#visited) this.touch(control);
     this.settle();
   }
 
@@ -120,10 +173,19 @@ export class Controls {
   settleField(field) {
     this.#dirty.delete(field);
     try {
-      if (!field.secret && !this.#secrets.get(field.form)?.has(field.name)) this.#record(field);
+      if (!field.secret && !this.isSecret(field.form, field.name)) this.#record(field);
     } catch (error) {
       this.report(error, field.form, field.name);
     }
+  }
+
+  /**
+   * @param {string} form
+   * @param {string} name
+   * @returns {boolean} whether a field of this name is a secret, or was one
+   */
+  isSecret(form, name) {
+    return this.#secrets.get(form)?.has(name) ?? false;
   }
 
   /** @param {string} [form] */
@@ -131,9 +193,19 @@ export class Controls {
     for (const field of this.#dirty) if (form === undefined || field.form === form) this.#dirty.delete(field);
   }
 
+  /**
+   * A part has been changed by no user: that is what the page renders into it now.
+   *
+   * @param {Control} part
+   */
+  renderedAnew(part) {
+    const field = this.#fields.get(part);
+    if (isRemembered(part) && !(field && this.#dirty.has(field))) remember(part, null);
+  }
+
   /** @param {Field} field */
   #record(field) {
-    const { form, name, index, key, controls } = field;
+    const { form, name, row, index, key, controls } = field;
     const known = this.records.get(form, key);
     const file = field.kind === "file";
     const mine = file ? [] : read(field);
@@ -151,31 +223,81 @@ export class Controls {
     if (!file && same(mine, base) && same(mine, rendered(field))) {
       if (known) this.records.drop(form, known);
     } else if (!known?.control || !same(known.mine, mine)) {
-      const { reported = "" } = known ?? {};
-      this.records.put(form, entryOf({ name, index, base, mine, file, control, reported }));
+      const { reported = "", sent = this.records.sentFrom(control) } = known ?? {};
+      this.records.put(form, entryOf({ name, row, index, base, mine, file, control, reported, ...(sent && { sent }) }));
     } else {
       known.control = control;
     }
   }
 
   /**
-   * @param {HTMLFormElement} form
    * @param {string} name
+   * @param {Element | undefined} form
+   * @param {WeakMap<Control, Field | null>} before
+   * @param {Control[]} [controls]
    */
-  #bindForm(form, name) {
+  #bind(name, form, before, controls) {
+    if (!form) return;
+    try {
+      const all = controls ?? (form instanceof HTMLFormElement ? controlsOf(form) : [/** @type {Control} */ (form)]);
+      if (this.forms.has(name)) this.#refuseDouble(form, name, all);
+      else this.#bindForm(form, name, all, before);
+    } catch (error) {
+      this.report(error, name);
+    }
+  }
+
+  /**
+   * @param {Element} form
+   * @param {string} name
+   * @param {Control[]} controls
+   * @param {WeakMap<Control, Field | null>} before
+   */
+  #bindForm(form, name, controls, before) {
     let secrets = this.#secrets.get(name);
     if (!secrets) this.#secrets.set(name, (secrets = new Set()));
-    const fields = scan(form, name, secrets);
+    const fields = scan(controls, name, secrets);
     this.forms.set(name, { form, fields });
-    for (const control of controlsOf(form)) this.#fields.set(control, null);
+    for (const control of controls) this.#fields.set(control, null);
     for (const field of fields.values()) {
       for (const control of field.controls) this.#fields.set(control, field);
     }
+    this.#follow(name);
     for (const entry of this.records.of(name)) {
-      if (!secrets.has(entry.name) && !fields.get(fieldKey(entry.name, entry.index))?.secret) continue;
+      const field = fields.get(fieldKey(entry));
+      const was = entry.control && before.get(/** @type {Control} */ (entry.control));
+      const why = secrets.has(entry.name) || field?.secret ? "excluded" : !field && was && isRemoved(was) ? "removed" : "";
+      if (why === "") continue;
       this.records.drop(name, entry);
-      this.tell(name, entry.name, "skipped", "excluded");
+      this.tell(name, entry.name, "skipped", why);
     }
+  }
+
+  /**
+   * What was typed goes with the control that it was typed into, wherever that has been moved.
+   *
+   * @param {string} form
+   */
+  #follow(form) {
+    const moved = this.records.of(form).flatMap((entry) => {
+      const field = entry.control && this.#fields.get(/** @type {Control} */ (entry.control));
+      return field && field.form === form && field.key !== fieldKey(entry) ? [{ entry, field }] : [];
+    });
+    for (const { entry } of moved) this.records.drop(form, entry);
+    for (const { entry, field } of moved) {
+      this.records.put(form, Object.assign(entry, { name: field.name, row: field.row, index: field.index }));
+    }
+  }
+
+  /**
+   * A form lists a custom element, and the element holds a value, only once its script has run.
+   *
+   * @param {string} name
+   */
+  #await(name) {
+    if (this.#awaited.has(name)) return;
+    this.#awaited.add(name);
+    customElements.whenDefined(name).then(this.changed, () => {});
   }
 
   /**
@@ -185,20 +307,33 @@ export class Controls {
    */
   #bindAround(control) {
     this.#fields.set(control, null);
-    const { form } = control;
+    const form = closest(control, "form") ?? /** @type {HTMLInputElement} */ (control).form ?? null;
     const name = form && this.root.contains(form) ? formName(form) : null;
     if (!form || name === null || !this.wanted(name)) return;
-    if ((this.forms.get(name)?.form ?? form) === form) this.#bindForm(form, name);
+    if ((this.forms.get(name)?.form ?? form) !== form) return;
+    this.#bindForm(form, name, controlsOf(/** @type {HTMLFormElement} */ (form)), this.#fields);
   }
 
   /**
-   * @param {HTMLFormElement} form
+   * @param {Element} form
    * @param {string} name
+   * @param {Control[]} controls
    */
-  #refuseDouble(form, name) {
-    for (const control of controlsOf(form)) this.#fields.set(control, null);
+  #refuseDouble(form, name, controls) {
+    for (const control of controls) this.#fields.set(control, null);
     if (this.#doubles.has(form)) return;
     this.#doubles.add(form);
     this.report(new Error("a second form of the same data-stash name is not stashed"), name);
   }
+}
+
+/**
+ * Whether the row of a field has been taken out of a list that goes on without it.
+ *
+ * @param {Field} field
+ * @returns {boolean}
+ */
+function isRemoved({ row, list }) {
+  if (row === "" || !list?.isConnected) return false;
+  return list.id !== "" || list.querySelector("[data-stash-key]") !== null;
 }

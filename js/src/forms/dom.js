@@ -5,13 +5,22 @@
  * @module
  */
 
-/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Control */
+/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} NativeControl */
+/**
+ * What holds a value: a native control, a form-associated custom element, or a part of the page that is marked
+ * with `data-stash`.
+ *
+ * @typedef {HTMLElement} Control
+ */
 
 /** The longest form name that a frame may carry. */
 const MAX_NAME = 256;
 
 /** What may hold, or change, a value: used to tell whether a change of the page concerns a form at all. */
-export const CONTROLS = "input, textarea, select, option, optgroup, fieldset, form";
+export const CONTROLS = "input, textarea, select, option, optgroup, fieldset, form, [data-stash]";
+
+/** Parts of the page that are stashed although they are no controls of a form. */
+export const PARTS = '[data-stash]:not(form, input, textarea, select, [data-stash="off"])';
 
 /**
  * @param {Element} element
@@ -32,14 +41,35 @@ export function closest(element, selector) {
 }
 
 /**
- * The form's controls in tree order, those that point at it with `form=` among them.
+ * The form's controls in tree order, those that point at it with `form=` among them, then the editable parts
+ * in it.
  *
  * @param {HTMLFormElement} form
  * @returns {Control[]}
  */
 export function controlsOf(form) {
   const getter = Object.getOwnPropertyDescriptor(HTMLFormElement.prototype, "elements")?.get;
-  return Array.from(/** @type {HTMLFormControlsCollection} */ (getter?.call(form))).filter(isControl);
+  const listed = Array.from(/** @type {HTMLFormControlsCollection} */ (getter?.call(form))).filter(isControl);
+  const parts = Element.prototype.querySelectorAll.call(form, PARTS);
+  return [...listed, ...Array.from(parts, (part) => /** @type {Control} */ (part)).filter(isEditable)];
+}
+
+/**
+ * @param {unknown} node
+ * @returns {node is NativeControl}
+ */
+export function isNative(node) {
+  return [HTMLInputElement, HTMLTextAreaElement, HTMLSelectElement].some((kind) => node instanceof kind);
+}
+
+/**
+ * Of all custom elements, a form lists only those that are associated with forms.
+ *
+ * @param {unknown} node
+ * @returns {node is HTMLElement}
+ */
+export function isCustom(node) {
+  return node instanceof HTMLElement && node.localName.includes("-");
 }
 
 /**
@@ -47,14 +77,35 @@ export function controlsOf(form) {
  * @returns {node is Control}
  */
 export function isControl(node) {
-  return [HTMLInputElement, HTMLTextAreaElement, HTMLSelectElement].some((kind) => node instanceof kind);
+  return isNative(node) || isCustom(node);
+}
+
+/**
+ * @param {Element} element
+ * @returns {boolean}
+ */
+export function isEditable(element) {
+  const editable = attribute(element, "contenteditable");
+  return editable !== null && editable.toLowerCase() !== "false";
+}
+
+/**
+ * The name of a control in its form, or of a part of the page.
+ *
+ * @param {Control} control
+ * @returns {string}
+ */
+export function nameOf(control) {
+  const part = isNative(control) || isCustom(control) ? null : attribute(control, "data-stash");
+  if (part === null) return attribute(control, "name") ?? "";
+  return part || attribute(control, "id") || (control === control.ownerDocument.documentElement ? "page" : "");
 }
 
 /**
  * The name under which a form is stashed: `data-stash`, or its `id` where that is empty. `null`: not to be
  * stashed.
  *
- * @param {HTMLFormElement} form
+ * @param {Element} form
  * @returns {string | null}
  */
 export function formName(form) {
@@ -78,7 +129,7 @@ export function isDisabled(control) {
  * Sets a property as the browser does. Frameworks put their own accessor on the element to learn who wrote
  * last, and would take a write through it for their own and ignore the events that follow.
  *
- * @param {Control} control
+ * @param {NativeControl} control
  * @param {"value" | "checked"} property
  * @param {string | boolean} value
  */

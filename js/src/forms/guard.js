@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isNative } from "./dom.js";
+
 /** @typedef {import("./dom.js").Control} Control */
 
 /**
@@ -14,6 +16,7 @@
  * @property {"forward" | "backward" | "none"} direction
  * @property {number} top
  */
+/** @typedef {{ node: Node | null, offset: number }} Point */
 
 /** Controls that are worked in before they have any input to show for it: an open list, picker or slider. */
 const OPERATED = `select, input:is([type=date], [type=time], [type=datetime-local], [type=month]),
@@ -28,6 +31,10 @@ export class Guard {
   #lost = null;
   /** @type {Caret | null} */
   #caret = null;
+  /** Where the selection was last in an editable part: its two ends. @type {[Point, Point] | null} */
+  #selected = null;
+  /** How far that part was scrolled. */
+  #top = 0;
 
   /**
    * Notes that the user has worked in this control since the page was loaded.
@@ -41,12 +48,14 @@ export class Guard {
   /**
    * Notes a key or pointer press, which opens a list or a picker, or the start of a composition.
    *
-   * @param {Event} event
+   * @param {string} type
+   * @param {Element} target
+   * @param {Control | null} control the one that it happened in
    */
-  pressed({ type, target }) {
-    if (!(target instanceof Element)) return;
-    const control = target instanceof HTMLOptionElement ? target.closest("select") : target;
-    if (control && (type === "compositionstart" || control.matches(OPERATED))) this.#edited.add(control);
+  pressed(type, target, control) {
+    const operated = target instanceof HTMLOptionElement ? target.closest("select") : target;
+    if (operated?.matches(OPERATED)) this.#edited.add(operated);
+    if (type === "compositionstart" && control) this.#edited.add(control);
   }
 
   /**
@@ -58,13 +67,15 @@ export class Guard {
    */
   protects(controls) {
     if (!controls.some((control) => this.#edited.has(control))) return false;
-    return controls.some((control) => hasFocus(control) || control.validity.badInput);
+    return controls.some((control) => hasFocus(control) || (isNative(control) && control.validity.badInput));
   }
 
   /** @param {Control} control */
   focusIn(control) {
     this.#focused = control;
     this.#lost = null;
+    this.#selected = null;
+    this.#top = control.scrollTop;
   }
 
   /**
@@ -85,6 +96,26 @@ export class Guard {
         if (this.#lost === control) this.#lost = null;
       }),
     );
+  }
+
+  /**
+   * Notes where the caret is in an editable part: once that is out of the page, the browser knows it no more.
+   *
+   * @param {Selection | null} selection
+   */
+  select(selection) {
+    if (!selection || !this.#focused || isNative(this.#focused)) return;
+    const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
+    if (!this.#focused.contains(anchorNode)) return;
+    this.#selected = [
+      { node: anchorNode, offset: anchorOffset },
+      { node: focusNode, offset: focusOffset },
+    ];
+  }
+
+  /** @param {EventTarget | null} part */
+  scrolled(part) {
+    if (part && part === this.#focused) this.#top = this.#focused.scrollTop;
   }
 
   /**
@@ -112,7 +143,13 @@ export class Guard {
    */
   refocus(lost, control) {
     if (this.#edited.has(lost)) this.#edited.add(control);
+    const [selected, top] = [this.#selected, this.#top];
     control.focus({ preventScroll: true });
+    if (!isNative(control)) {
+      control.scrollTop = top;
+      if (selected) reselect(selected, lost, control);
+      return;
+    }
     const caret = this.#caret;
     if (!caret || control instanceof HTMLSelectElement || !hasCaret(control)) return;
     control.setSelectionRange(caret.start, caret.end, caret.direction);
@@ -142,7 +179,7 @@ function isNowhere(document) {
  * @returns {Caret | null}
  */
 function caretOf(control) {
-  if (control instanceof HTMLSelectElement || !hasCaret(control)) return null;
+  if (!isNative(control) || control instanceof HTMLSelectElement || !hasCaret(control)) return null;
   const { selectionStart, selectionEnd, selectionDirection, scrollTop } = control;
   return {
     start: selectionStart ?? 0,
@@ -160,4 +197,35 @@ function caretOf(control) {
  */
 function hasCaret(control) {
   return control.selectionStart !== null;
+}
+
+/**
+ * @param {[Point, Point]} ends of a selection
+ * @param {Control} from
+ * @param {Control} to
+ */
+function reselect([anchor, focus], from, to) {
+  const [start, end] = [moved(anchor, from, to), moved(focus, from, to)];
+  if (!start.node || !end.node) return;
+  to.ownerDocument.getSelection()?.setBaseAndExtent(start.node, start.offset, end.node, end.offset);
+}
+
+/**
+ * The same place in a copy of a tree.
+ *
+ * @param {Point} point
+ * @param {Node} from
+ * @param {Node} to
+ * @returns {Point}
+ */
+function moved({ node, offset }, from, to) {
+  if (!from.contains(node)) return { node: null, offset };
+  const path = [];
+  for (let here = node; here && here !== from; here = here.parentNode) {
+    path.unshift([...(here.parentNode?.childNodes ?? [])].indexOf(/** @type {ChildNode} */ (here)));
+  }
+  const there = path.reduce((/** @type {Node | undefined} */ place, index) => place?.childNodes[index], to);
+  if (!there) return { node: null, offset };
+  const length = there instanceof Text ? there.length : there.childNodes.length;
+  return { node: there, offset: Math.min(offset, length) };
 }

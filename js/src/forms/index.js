@@ -6,19 +6,19 @@
  */
 
 import { Adopter } from "./adopt.js";
-import { formName, isControl } from "./dom.js";
-import { Guard } from "./guard.js";
+import { read } from "./capture.js";
+import { controlsOf, formName, isNative } from "./dom.js";
+import { Guard, hasFocus } from "./guard.js";
 import { Controls } from "./controls.js";
+import { isChanged, remember } from "./kinds.js";
 import { Reconciler } from "./reconcile.js";
 import { Records, fieldKey } from "./records.js";
 import { isAnnounced } from "./restore.js";
 import { Watcher } from "./watch.js";
 
-export { hasExcluded } from "./exclude.js";
-
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./dom.js").Control} Control */
-/** @typedef {import("./records.js").Entry} Entry */
+/** @typedef {import("./merge.js").Value} Value */
 /** @typedef {import("./records.js").Storage} Storage */
 /** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./reconcile.js").Conflict} Conflict */
@@ -60,6 +60,10 @@ export class Forms extends EventTarget {
   #restoring = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
+  /** Controls that hold what was submitted. @type {WeakSet<Control>} */
+  #sent = new WeakSet();
+  /** Controls that hold what has been dealt with. @type {WeakSet<Control>} */
+  #done = new WeakSet();
   /** @type {AbortController | null} */
   #listening = null;
 
@@ -77,6 +81,7 @@ export class Forms extends EventTarget {
       wanted: (name) => !only || only.has(name),
       tell: (form, field, outcome, why) => this.#emit("restored", { form, field, outcome, why }),
       report,
+      changed: () => this.#pageChanged(),
     });
     this.reconciler = new Reconciler({
       page: this.page,
@@ -84,7 +89,11 @@ export class Forms extends EventTarget {
       conflict: (conflict) => this.#emit("conflict", conflict),
     });
     this.adopter = new Adopter({ page: this.page, guard: this.guard, reconciler: this.reconciler });
-    this.watcher = new Watcher(root, () => this.#pageChanged());
+    this.watcher = new Watcher(root, {
+      changed: () => this.#pageChanged(),
+      part: (part) => this.#partChanged(part),
+      growth: () => this.page.isScrolled(),
+    });
   }
 
   /**
@@ -120,14 +129,29 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * What goes up with a mount: the touched fields, in the order and the way a submission would carry them,
-   * then those that are not in the page at present.
+   * What goes up with a mount: all that stands under the names that the user has touched, in the order and the way a
+   * submission would carry it, then what is not in the page at present.
    *
    * @returns {Record<string, [string, string][]>}
    */
   pairs() {
     this.#read();
-    return Object.fromEntries(this.records.names().map((name) => [name, this.#pairsOf(name)]));
+    return this.#each((fields) =>
+      fields.flatMap(([name, value]) => value.map((text) => /** @type {[string, string]} */ ([name, text]))),
+    );
+  }
+
+  /**
+   * Of the names that the user has touched, those that a submission would not carry, as of a box that was unticked.
+   *
+   * @returns {Record<string, string[]>}
+   */
+  empty() {
+    const all = this.#each((fields) => {
+      const filled = new Set(fields.filter(([, value]) => value.length > 0).map(([name]) => name));
+      return [...new Set(fields.map(([name]) => name))].filter((name) => !filled.has(name));
+    });
+    return Object.fromEntries(Object.entries(all).filter(([, names]) => names.length > 0));
   }
 
   /** Puts back what was stashed; from then on, every later rendering of the page gets it too. */
@@ -138,14 +162,68 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * A form has been dealt with: its stash goes, what stands in the page stays.
+   * A form is about to be submitted as it stands.
+   *
+   * @param {string} name
+   */
+  submit(name) {
+    this.#read();
+    this.records.submit(name);
+    for (const control of this.#controls(name)) this.#sent.add(control);
+  }
+
+  /**
+   * @param {string} form
+   * @param {string} name
+   * @returns {boolean} whether a field of this name is a secret, or was one
+   */
+  isSecret(form, name) {
+    return this.page.isSecret(form, name);
+  }
+
+  /**
+   * A form has been dealt with: its stash goes, but for what was typed since it was submitted. What stands in the page
+   * stays.
    *
    * @param {string} name
    */
   clear(name) {
-    this.#load();
-    this.page.forgetTouched(name);
-    this.records.clear(name);
+    this.#read();
+    const submitted = this.records.settle(name);
+    for (const control of this.#controls(name)) if (!submitted || this.#sent.has(control)) this.#done.add(control);
+  }
+
+  /** Brings what is known up to what the fields hold: before the page is rendered anew. */
+  settle() {
+    this.#read();
+  }
+
+  /**
+   * Whether a rendering is to leave alone what stands in a control: the user's, or what they work in.
+   *
+   * @param {Control} control
+   * @returns {boolean}
+   */
+  keeps(control) {
+    const field = this.page.fieldOf(control);
+    if (!field || field.secret) return isNative(control) && !this.#done.has(control) && isChanged(control);
+    return this.records.get(field.form, field.key) !== undefined || this.guard.protects(field.controls);
+  }
+
+  /**
+   * Says what a rendering has in place of what it left alone.
+   *
+   * @param {Control} control
+   * @param {readonly string[]} rendered
+   */
+  theirs(control, rendered) {
+    remember(control, rendered);
+  }
+
+  /** The page has been rendered: brings it together with what is the user's, at once. */
+  update() {
+    this.watcher.pending();
+    this.#pageChanged({ rendered: true });
   }
 
   /** Writes to storage what has changed. */
@@ -185,13 +263,17 @@ export class Forms extends EventTarget {
     this.page.reread();
   }
 
-  /** The page has been rendered anew, or is to be restored for the first time. */
-  #pageChanged() {
+  /**
+   * The page has been rendered anew, or is to be restored for the first time.
+   *
+   * @param {{ rendered?: boolean }} [options] `rendered`: nothing but a rendering has changed it
+   */
+  #pageChanged({ rendered = false } = {}) {
     const lost = this.guard.takeLost();
     const lostField = lost && this.page.fieldOf(lost);
     this.page.settle();
     this.page.bind();
-    if (this.#restoring) this.reconciler.run();
+    if (this.#restoring) this.reconciler.run({ rendered });
     if (lost && lostField) this.#giveBackFocus(lost, lostField);
     this.#schedule();
   }
@@ -215,28 +297,82 @@ export class Forms extends EventTarget {
     root.addEventListener("input", (event) => this.#edited(event), on);
     root.addEventListener("change", (event) => this.#edited(event), on);
     root.addEventListener("reset", (event) => this.#reset(event), on);
-    for (const type of ["keydown", "pointerdown", "compositionstart"]) {
-      root.addEventListener(type, (event) => guard.pressed(event), on);
+    for (const type of ["keydown", "pointerdown", "compositionstart", "wheel", "touchmove"]) {
+      root.addEventListener(type, (event) => this.#acted(event), on);
     }
-    root.addEventListener("focusin", ({ target }) => isControl(target) && guard.focusIn(target), on);
-    root.addEventListener("focusout", ({ target }) => isControl(target) && guard.focusOut(target), on);
+    root.addEventListener("focusin", (event) => this.#focused(event), on);
+    root.addEventListener("focusout", (event) => this.#at(event, (control) => guard.focusOut(control)), on);
+    root.addEventListener("scroll", ({ target }) => this.#scrolled(target), on);
     const document = root instanceof Document ? root : root.ownerDocument;
+    document.addEventListener("selectionchange", () => guard.select(document.getSelection()), on);
     const window = document.defaultView;
     if (!window || document.readyState === "complete") return;
     window.addEventListener("load", () => this.adopter.beforeBrowser(), { once: true, signal });
     window.addEventListener("pageshow", () => this.#browserRestored(), { once: true, signal });
   }
 
+  /**
+   * Runs an action for the control that an event happened in: events come from within custom elements and
+   * editable parts.
+   *
+   * @param {Event} event
+   * @param {(control: Control) => void} action
+   */
+  #at(event, action) {
+    const path = event.composedPath();
+    const control =
+      path.find((target) => target instanceof HTMLElement && this.page.fieldOf(target)) ?? path.find(isNative);
+    if (control) action(/** @type {Control} */ (control));
+  }
+
+  /** @param {Event} event */
+  #acted(event) {
+    const [target] = event.composedPath();
+    this.page.acted = true;
+    if (target instanceof Element) this.#at(event, (control) => this.guard.pressed(event.type, target, control));
+  }
+
+  /** @param {Event} event */
+  #focused(event) {
+    this.#at(event, (control) => {
+      this.guard.focusIn(control);
+      this.page.visit(control);
+    });
+  }
+
   /** @param {Event} event */
   #edited(event) {
-    const [target] = event.composedPath();
-    if (!isControl(target) || isAnnounced(event)) return;
-    this.guard.edited(target);
-    if (!this.page.touch(target)) return;
-    // A change ends an edit, and what stands there now must not get lost if a script writes over it.
-    const field = event.type === "change" ? this.page.fieldOf(target) : null;
-    if (field) this.page.settleField(field);
-    this.#schedule();
+    if (isAnnounced(event)) return;
+    this.#at(event, (control) => {
+      this.guard.edited(control);
+      this.guard.select(control.ownerDocument.getSelection());
+      this.#done.delete(control);
+      this.#sent.delete(control);
+      if (!this.page.touch(control)) return;
+      // A change ends an edit, and what stands there now must not get lost if a script writes over it.
+      const field = event.type === "change" ? this.page.fieldOf(control) : null;
+      if (field) this.page.settleField(field);
+      this.#schedule();
+    });
+  }
+
+  /** @param {EventTarget | null} target */
+  #scrolled(target) {
+    const part = target instanceof Document ? target.documentElement : target;
+    if (!(part instanceof HTMLElement)) return;
+    this.guard.scrolled(part);
+    if (this.page.scrolled(part)) this.#schedule();
+  }
+
+  /**
+   * The page has changed what is in a part, or opened it: where the focus is, somebody is at work.
+   *
+   * @param {Control} part
+   */
+  #partChanged(part) {
+    const { kind } = this.page.fieldOf(part) ?? {};
+    if (kind === "html" && !hasFocus(part)) return this.page.renderedAnew(part);
+    if (kind && this.page.touch(part)) this.#schedule();
   }
 
   /** @param {Event} event */
@@ -246,23 +382,51 @@ export class Forms extends EventTarget {
     const name = formName(form);
     if (name === null || this.page.forms.get(name)?.form !== form) return;
     // The event comes before the reset, and a later listener may still call it off.
-    setTimeout(() => !event.defaultPrevented && this.clear(name));
+    setTimeout(() => {
+      if (event.defaultPrevented) return;
+      this.page.forgetTouched(name);
+      this.records.clear(name);
+    });
+  }
+
+  /**
+   * @template T
+   * @param {(fields: [string, Value][]) => T[]} of what is wanted of the touched fields of a form
+   * @returns {Record<string, T[]>} by the name of the form
+   */
+  #each(of) {
+    const names = this.records.names().filter((name) => name !== "");
+    return Object.fromEntries(names.map((name) => [name, of(this.#touched(name))]));
+  }
+
+  /**
+   * A name that was touched in one place is there with all its fields: which of them a value belongs to is told by
+   * their order only.
+   *
+   * @param {string} name
+   * @returns {[string, Value][]}
+   */
+  #touched(name) {
+    const entries = new Map(this.records.of(name).map((entry) => [fieldKey(entry), entry]));
+    const names = new Set([...entries.values()].filter(({ file }) => !file).map((entry) => entry.name));
+    const found = /** @type {[string, Value][]} */ ([]);
+    for (const field of this.page.forms.get(name)?.fields.values() ?? []) {
+      const entry = entries.get(field.key);
+      entries.delete(field.key);
+      if (!names.has(field.name) || field.secret || field.kind === "file" || field.controls.length === 0) continue;
+      found.push([field.name, entry?.mine ?? read(field) ?? []]);
+    }
+    for (const { file, name, mine } of entries.values()) if (!file) found.push([name, mine]);
+    return found;
   }
 
   /**
    * @param {string} name
-   * @returns {[string, string][]}
+   * @returns {Control[]} those of a form that is in the page
    */
-  #pairsOf(name) {
-    const fields = this.page.forms.get(name)?.fields ?? new Map();
-    const entries = new Map(this.records.of(name).map((entry) => [fieldKey(entry.name, entry.index), entry]));
-    const keys = [...[...fields.keys()].filter((key) => entries.has(key)), ...entries.keys()];
-    return [...new Set(keys)].flatMap((key) => {
-      const entry = /** @type {Entry} */ (entries.get(key));
-      const field = /** @type {Field | undefined} */ (fields.get(key));
-      if (entry.file || field?.secret || field?.controls.length === 0) return [];
-      return entry.mine.map((value) => /** @type {[string, string]} */ ([entry.name, value]));
-    });
+  #controls(name) {
+    const form = this.page.forms.get(name)?.form;
+    return form instanceof HTMLFormElement ? controlsOf(form) : [];
   }
 
   #browserRestored() {

@@ -5,6 +5,7 @@
  */
 
 import { read, rendered } from "./capture.js";
+import { isMeant } from "./kinds.js";
 import { merge, same } from "./merge.js";
 import { fieldKey } from "./records.js";
 import { announce, policyOf, write } from "./restore.js";
@@ -36,6 +37,7 @@ const MAX_WRITES = 10;
 export class Reconciler {
   /** @type {WeakMap<Control, Value>} what a field was made to show against the user's own value */
   #decided = new WeakMap();
+  #rendered = false;
 
   /** @param {{ page: Controls, guard: Guard, conflict: (conflict: Conflict) => void }} world */
   constructor({ page, guard, conflict }) {
@@ -45,14 +47,19 @@ export class Reconciler {
     this.conflict = conflict;
   }
 
-  /** Every form by itself, every field by itself: an error in one holds up no other. */
-  run() {
+  /**
+   * Every form by itself, every field by itself: an error in one holds up no other.
+   *
+   * @param {{ rendered: boolean }} options `rendered`: whatever has changed was rendered, no script meant it for the user
+   */
+  run({ rendered }) {
+    this.#rendered = rendered;
     for (const name of this.records.names()) {
       const bound = this.page.forms.get(name);
       const renamed = bound ? renamedFields(bound) : new Map();
       for (const entry of this.records.of(name)) {
         try {
-          const current = this.records.get(name, fieldKey(entry.name, entry.index));
+          const current = this.records.get(name, fieldKey(entry));
           if (current !== entry) continue; // a hook has cleared it, or an edit replaced it
           if (bound) this.#entry(name, bound, renamed, entry);
           else this.#tellOnce(name, entry, "pending", "not in the page");
@@ -83,7 +90,7 @@ export class Reconciler {
    * @param {Entry} entry
    */
   #entry(form, bound, renamed, entry) {
-    const key = fieldKey(entry.name, entry.index);
+    const key = fieldKey(entry);
     const field = bound.fields.get(key) ?? this.#rename(form, entry, renamed.get(key));
     if (!field) return this.#tellOnce(form, entry, "pending", "not in the page");
     if ((field.kind === "file") !== entry.file) {
@@ -96,13 +103,15 @@ export class Reconciler {
       if (entry.control !== control) this.#tellOnce(form, entry, "skipped", "choose the file again");
       return;
     }
-    const theirs = rendered(field);
+    const theirs = isMeant(field.controls) ? rendered(field) : entry.base;
     const now = read(field);
-    if (entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
+    // A page that was too short for a moment has scrolled by itself.
+    const meant = field.kind !== "scroll" && !this.#rendered;
+    if (meant && entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
       entry.mine = now; // neither the user's nor rendered: the page's own script has put it there
       this.records.put(form, entry);
     }
-    const decision = merge({ base: entry.base, mine: entry.mine, theirs }, policyOf(field, bound.form));
+    const decision = merge({ ...entry, theirs }, policyOf(field, bound.form));
     this.#apply(form, field, entry, decision, { theirs, now, control });
   }
 
@@ -118,13 +127,13 @@ export class Reconciler {
     const shown = now !== null && same(now, decision.value);
     if ((!shown || !decision.dirty) && this.guard.protects(field.controls)) {
       // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
-      if (field.kind !== "text") write(field, entry.mine);
+      if (field.kind !== "text" && this.#write(field, entry.mine) !== "") entry.control = null;
       if (conflict) this.#tellConflict(form, field, entry, theirs, "mine");
       return;
     }
     const fresh = entry.control !== control;
     if (!shown) {
-      const why = ++entry.writes > MAX_WRITES ? "rendered too often" : write(field, decision.value);
+      const why = ++entry.writes > MAX_WRITES ? "rendered too often" : this.#write(field, decision.value);
       if (why !== "") {
         entry.control = null;
         return this.#tellOnce(form, entry, "skipped", why);
@@ -139,6 +148,18 @@ export class Reconciler {
     if (conflict) this.#tellConflict(form, field, entry, theirs, decision.dirty ? "mine" : "theirs");
     else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
     if (changed) announce(field);
+  }
+
+  /**
+   * @param {Field} field
+   * @param {Value} value
+   * @returns {string} why it was not taken
+   */
+  #write(field, value) {
+    const why = write(field, value);
+    // The option that was the user's choice may have become another one.
+    if (why !== "" && this.#rendered) write(field, rendered(field));
+    return why;
   }
 
   /**
@@ -166,9 +187,7 @@ export class Reconciler {
   #rename(form, entry, field) {
     if (!field || this.records.get(form, field.key)) return undefined;
     this.records.drop(form, entry);
-    entry.name = field.name;
-    entry.index = field.index;
-    this.records.put(form, entry);
+    this.records.put(form, Object.assign(entry, { name: field.name, row: field.row, index: field.index }));
     return field;
   }
 
@@ -202,6 +221,6 @@ export class Reconciler {
  */
 function renamedFields({ fields }) {
   const renamed = /** @type {Map<string, Field>} */ (new Map());
-  for (const field of fields.values()) if (field.was) renamed.set(fieldKey(field.was, field.index), field);
+  for (const field of fields.values()) if (field.was) renamed.set(fieldKey({ ...field, name: field.was }), field);
   return renamed;
 }

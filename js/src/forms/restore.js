@@ -4,11 +4,11 @@
  * @module
  */
 
-import { isGroup, isUsable, read, rendered } from "./capture.js";
-import { closest, setNatively } from "./dom.js";
+import { read, rendered } from "./capture.js";
+import { closest } from "./dom.js";
+import { KINDS, isGroup } from "./kinds.js";
 import { same } from "./merge.js";
 
-/** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./merge.js").Value} Value */
 /** @typedef {import("./capture.js").Field} Field */
 
@@ -20,82 +20,18 @@ import { same } from "./merge.js";
  * @param {Value} value
  * @returns {string} why it was not taken; empty if it was
  */
-export function write(field, value) {
-  const [first] = field.controls;
-  if (!first) return "disabled";
-  if (first instanceof HTMLSelectElement) return writeSelect(first, value);
-  if (isGroup(field.kind)) return writeChecked(field, value);
-  return writeText(first, value);
+export function write({ kind, controls }, value) {
+  return controls.length > 0 ? KINDS[kind].write(controls, value) : "disabled";
 }
 
 /**
- * @param {HTMLSelectElement} select
- * @param {Value} value
- * @returns {string}
- */
-function writeSelect(select, value) {
-  if (!select.multiple && value.length > 1) return "not accepted";
-  const options = Array.from(select.options);
-  const chosen = pick(options.filter(isUsable), value);
-  if (!chosen) return "no such option";
-  if (select.multiple) for (const option of options) option.selected = chosen.has(option);
-  else select.selectedIndex = options.findIndex((option) => chosen.has(option));
-  return "";
-}
-
-/**
- * @param {Field} field
- * @param {Value} value
- * @returns {string}
- */
-function writeChecked({ kind, controls }, value) {
-  if (kind === "radio" && value.length > 1) return "not accepted";
-  const inputs = /** @type {HTMLInputElement[]} */ (controls);
-  const chosen = pick(inputs, value);
-  if (!chosen) return "no such option";
-  for (const input of inputs) setNatively(input, "checked", chosen.has(input));
-  return "";
-}
-
-/**
- * @param {HTMLInputElement | HTMLTextAreaElement} control
- * @param {Value} value
- * @returns {string}
- */
-function writeText(control, value) {
-  const [text] = value;
-  if (text === undefined || value.length > 1) return "not accepted";
-  const before = control.value;
-  setNatively(control, "value", text);
-  if (control.value === text) return "";
-  setNatively(control, "value", before);
-  return "not accepted";
-}
-
-/**
- * The items that hold the values, one item for each value.
- *
- * @template {{ value: string }} T
- * @param {T[]} items
- * @param {Value} values
- * @returns {Set<T> | null} `null` if one of the values is not there
- */
-function pick(items, values) {
-  const chosen = /** @type {Set<T>} */ (new Set());
-  for (const value of values) {
-    const item = items.find((candidate) => candidate.value === value && !chosen.has(candidate));
-    if (!item) return null;
-    chosen.add(item);
-  }
-  return chosen;
-}
-
-/**
- * Fires `input` and `change` as the browser would have, marked with `event.detail.stash`.
+ * Fires `input` and `change` as the browser would have, marked with `event.detail.stash`. What opens or scrolls
+ * says so by itself.
  *
  * @param {Field} field
  */
-export function announce({ kind, controls }) {
+export function announce({ form, kind, controls }) {
+  if (form === "") return;
   const inputs = /** @type {HTMLInputElement[]} */ (controls);
   const untouched = (/** @type {HTMLInputElement} */ input) => kind === "checkbox" && input.defaultChecked;
   const differ = inputs.filter((input) => input.checked !== untouched(input));
@@ -120,7 +56,7 @@ export function isAnnounced(event) {
  * form.
  *
  * @param {Field} field
- * @param {HTMLFormElement} form
+ * @param {Element} form
  * @returns {"mine" | "theirs"}
  */
 export function policyOf({ controls }, form) {

@@ -4,34 +4,39 @@
  * @module
  */
 
-import { CONTROLS } from "./dom.js";
+import { CONTROLS, PARTS, isEditable } from "./dom.js";
 import { markSecret } from "./exclude.js";
 
+/** @typedef {import("./dom.js").Control} Control */
+
 const ATTRIBUTES = ["value", "checked", "selected", "disabled", "type", "name", "form", "id", "autocomplete"];
-const OWN_ATTRIBUTES = ["data-stash", "data-stash-was", "data-stash-conflict"];
+const OWN_ATTRIBUTES = ["data-stash", "data-stash-was", "data-stash-conflict", "data-stash-key", "contenteditable"];
 
 export class Watcher {
   #observer;
 
   /**
    * @param {Node} root
-   * @param {() => void} changed called once for a batch of changes
+   * @param {object} told
+   * @param {() => void} told.changed once for a batch of changes
+   * @param {(part: Control) => void} told.part for each part that was opened or closed, or edited in itself
+   * @param {() => boolean} told.growth whether whatever comes into the page matters
    */
-  constructor(root, changed) {
+  constructor(root, told) {
     this.root = root;
-    this.changed = changed;
+    this.told = told;
     this.#observer = /** @type {MutationObserver | null} */ (null);
   }
 
   start() {
     this.#observer = new MutationObserver((mutations) => {
-      if (concernsForms(mutations)) this.changed();
+      if (this.#concerns(mutations)) this.told.changed();
     });
     this.#observer.observe(this.root, {
       subtree: true,
       childList: true,
       characterData: true,
-      attributeFilter: [...ATTRIBUTES, ...OWN_ATTRIBUTES],
+      attributeFilter: [...ATTRIBUTES, ...OWN_ATTRIBUTES, "open"],
       attributeOldValue: true,
     });
   }
@@ -43,28 +48,36 @@ export class Watcher {
 
   /** @returns {boolean} whether there are changes that the observer has not been called for yet */
   pending() {
-    return concernsForms(this.#observer?.takeRecords() ?? []);
+    return this.#concerns(this.#observer?.takeRecords() ?? []);
   }
-}
 
-/**
- * @param {MutationRecord[]} mutations
- * @returns {boolean}
- */
-function concernsForms(mutations) {
-  let concerned = false;
-  for (const { type, target, attributeName, oldValue, addedNodes, removedNodes } of mutations) {
-    const element = target instanceof Element ? target : target.parentElement;
-    if (!element) continue;
-    if (type === "attributes") {
-      if (attributeName === "type" && oldValue?.toLowerCase() === "password") markSecret(element);
-      concerned ||= OWN_ATTRIBUTES.includes(attributeName ?? "") || element.matches(CONTROLS);
-    } else if (!concerned) {
-      concerned = element.matches("textarea, select, optgroup, option");
-      if (type === "childList") concerned ||= [...addedNodes, ...removedNodes].some(holdsControls);
+  /**
+   * @param {MutationRecord[]} mutations
+   * @returns {boolean} whether a form is to be looked at anew
+   */
+  #concerns(mutations) {
+    let concerned = false;
+    const parts = /** @type {Set<Element>} */ (new Set());
+    for (const { type, target, attributeName, oldValue, addedNodes, removedNodes } of mutations) {
+      const element = target instanceof Element ? target : target.parentElement;
+      const part = element?.closest(PARTS);
+      if (!element) continue;
+      if (attributeName === "open") {
+        if (part === element) parts.add(part);
+      } else if (type === "attributes") {
+        if (attributeName === "type" && oldValue?.toLowerCase() === "password") markSecret(element);
+        concerned ||= OWN_ATTRIBUTES.includes(attributeName ?? "") || element.matches(CONTROLS);
+      } else if (part && isEditable(part)) {
+        parts.add(part);
+      } else if (!concerned) {
+        concerned = element.matches("textarea, select, optgroup, option");
+        concerned ||= addedNodes.length > 0 && this.told.growth();
+        if (type === "childList") concerned ||= [...addedNodes, ...removedNodes].some(holdsControls);
+      }
     }
+    for (const part of parts) this.told.part(/** @type {Control} */ (part));
+    return concerned;
   }
-  return concerned;
 }
 
 /**

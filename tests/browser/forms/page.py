@@ -8,7 +8,9 @@ from tests.browser.site import Site
 from tests.browser.tab import LOADED, Tab
 
 HARNESS = """
-import { createForms, hasExcluded } from "/js/forms/index.js";
+import { createForms } from "/js/forms/index.js";
+import { excludedNames } from "/js/forms/exclude.js";
+import { morph } from "/static/quart-stash-morph.js";
 const storage = {
   get: (key) => JSON.parse(sessionStorage.getItem(key)),
   set: (key, value) => {
@@ -18,10 +20,12 @@ const storage = {
   },
   remove: (key) => sessionStorage.removeItem(key),
 };
-Object.assign(window, { createForms, hasExcluded, storage, writes: 0, told: [], conflicts: [], fired: [] });
+Object.assign(window, { createForms, excludedNames, morph, storage });
+Object.assign(window, { writes: 0, told: [], conflicts: [], fired: [] });
 for (const type of ["input", "change"])
-  addEventListener(type, (event) => event.detail?.stash && fired.push(`${type} ${event.target.name}`));
+  addEventListener(type, (event) => event.detail?.stash && fired.push(`${type} ${event.target.getAttribute("name")}`));
 window.forms = createForms({ root: document, storage, now: () => Date.now() });
+globalThis[Symbol.for("quart-stash")] = { keepers: () => [forms] };
 forms.addEventListener("restored", ({ detail: d }) => told.push([d.form, d.field, d.outcome, d.why]));
 forms.addEventListener("conflict", ({ detail: { controls, ...rest } }) => conflicts.push(rest));
 addEventListener("pagehide", () => forms.flush());

@@ -1,0 +1,171 @@
+/**
+ * Renders HTML over what is in the page, and leaves alone what a user is doing there.
+ *
+ * An entry point of its own: it brings idiomorph along, and who renders otherwise need not load it.
+ *
+ * @module
+ */
+
+import { Idiomorph } from "idiomorph";
+
+import { attribute, closest, formName, isCustom, isEditable, nameOf } from "./forms/dom.js";
+
+/** @typedef {import("./forms/dom.js").Control} Control */
+/**
+ * @typedef {object} Keeper stashed forms, as far as a rendering concerns them
+ * @property {() => void} settle
+ * @property {(control: Control) => boolean} keeps
+ * @property {(control: Control, rendered: readonly string[]) => void} theirs
+ * @property {() => void} update
+ */
+/**
+ * @typedef {object} MorphOptions
+ * @property {"outerHTML" | "innerHTML"} [style] whether the HTML takes the place of the target or of what is in it;
+ *   `outerHTML`, unless given
+ * @property {{ morph: typeof Idiomorph.morph }} [idiomorph] in place of the one that comes along
+ */
+
+/** Where the main script keeps what its copies share. */
+const SHARED = Symbol.for("quart-stash");
+const IDENTIFIED = "input, select, textarea, [data-stash], [data-stash-key]";
+const PREFIX = "quart-stash:";
+
+/**
+ * Morph an element to HTML that a view has sent. What the user has typed, chosen, opened or scrolled stays, with focus,
+ * caret, selection and composition; what the HTML says of these fields counts as the page's side of the three-way merge.
+ *
+ * @param {Element} target
+ * @param {string | Node | Node[]} html as for idiomorph, trusted as the page itself is
+ * @param {MorphOptions} [options]
+ */
+export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph } = {}) {
+  const { keepers } = /** @type {any} */ (globalThis)[SHARED] ?? {};
+  const forms = /** @type {Keeper[]} */ (keepers?.() ?? []);
+  for (const form of forms) form.settle();
+  const scope = style === "innerHTML" ? target : (target.parentElement ?? target);
+  const fresh = parse(html);
+  // Controls are told apart by their names, not by where they stand.
+  identify(style === "innerHTML" ? target.childNodes : [target]);
+  identify(fresh);
+  /** @type {WeakMap<Node, Element>} what is kept, and what it would have become */
+  const kept = new WeakMap();
+  try {
+    idiomorph.morph(target, fresh, {
+      morphStyle: style,
+      callbacks: {
+        beforeNodeMorphed: (old, next) => {
+          if (old instanceof HTMLElement && next instanceof HTMLElement && keeps(forms, old)) keep(forms, kept, old, next);
+          return true;
+        },
+        beforeAttributeUpdated: (name, element) => !kept.has(ownerOf(element)) || !isLive(element, name),
+        afterNodeMorphed: (old, next) => {
+          if (old instanceof Element && next instanceof Element && kept.has(ownerOf(old))) renderDefaults(old, next);
+        },
+      },
+    });
+  } finally {
+    for (const named of scope.querySelectorAll(`[id^="${PREFIX}"]`)) named.removeAttribute("id");
+    for (const form of forms) form.update();
+  }
+}
+
+/**
+ * @param {string | Node | Node[]} html
+ * @returns {Node[]}
+ */
+function parse(html) {
+  if (typeof html !== "string") return [html].flat();
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return [...template.content.childNodes];
+}
+
+/**
+ * Gives every control an id that has none: its form, row, name, and which one of these it is.
+ *
+ * @param {Iterable<Node>} nodes
+ */
+function identify(nodes) {
+  const counts = /** @type {Map<string, number>} */ (new Map());
+  for (const node of nodes) {
+    if (!(node instanceof Element)) continue;
+    for (const element of [node, ...node.querySelectorAll(IDENTIFIED)]) {
+      if (attribute(element, "id") !== null || !element.matches(IDENTIFIED)) continue;
+      const form = closest(element, "form");
+      const row = closest(element, "[data-stash-key]");
+      const choice = element.matches("[type=radio], [type=checkbox]") ? attribute(element, "value") : "";
+      const place = [form && formName(form), row && attribute(row, "data-stash-key")];
+      const name = JSON.stringify([...place, nameOf(/** @type {Control} */ (element)), choice, element === row]);
+      const count = counts.get(name) ?? 0;
+      counts.set(name, count + 1);
+      element.id = `${PREFIX}${count}${name}`;
+    }
+  }
+}
+
+/**
+ * @param {Keeper[]} forms
+ * @param {HTMLElement} control
+ * @returns {boolean}
+ */
+function keeps(forms, control) {
+  return forms.some((form) => form.keeps(control));
+}
+
+/**
+ * @param {Keeper[]} forms
+ * @param {WeakMap<Node, Element>} kept
+ * @param {HTMLElement} old
+ * @param {HTMLElement} next
+ */
+function keep(forms, kept, old, next) {
+  kept.set(old, next);
+  const theirs = (/** @type {readonly string[]} */ value) => forms.forEach((form) => form.theirs(old, value));
+  if (isEditable(old)) {
+    theirs([next.innerHTML]);
+    next.replaceChildren(...Array.from(old.childNodes, (node) => node.cloneNode(true)));
+  } else if (old.matches("details, dialog")) {
+    theirs(attribute(next, "open") === null ? [] : ["open"]);
+  } else if (isCustom(old)) {
+    const { checked } = /** @type {{ checked?: unknown }} */ (old);
+    const value = attribute(next, "value");
+    if (typeof checked === "boolean") theirs(attribute(next, "checked") === null ? [] : [value ?? "on"]);
+    else theirs(value === null ? [] : [value]);
+  }
+}
+
+/**
+ * @param {Element} element
+ * @returns {Element} the control that it is a part of
+ */
+function ownerOf(element) {
+  return (element instanceof HTMLOptionElement && element.closest("select")) || element;
+}
+
+/**
+ * @param {Element} element
+ * @param {string} name
+ * @returns {boolean} whether the attribute would change what the user sees in the control
+ */
+function isLive(element, name) {
+  if (element.matches("details, dialog")) return name === "open";
+  if (element instanceof HTMLOptionElement) return name === "selected";
+  if (element instanceof HTMLInputElement && /^(radio|checkbox)$/.test(element.type)) return name === "checked";
+  return name === "value" || (name === "checked" && isCustom(element));
+}
+
+/**
+ * What a native control shows by default is the page's, and changes nothing of what it shows once it was worked in.
+ *
+ * @param {Element} old
+ * @param {Element} next
+ */
+function renderDefaults(old, next) {
+  if (old.matches("details, dialog") || isCustom(old)) return;
+  for (const name of ["value", "checked", "selected"]) {
+    const value = attribute(next, name);
+    if (!isLive(old, name) || value === attribute(old, name)) continue;
+    if (value === null) old.removeAttribute(name);
+    else old.setAttribute(name, value);
+  }
+}
