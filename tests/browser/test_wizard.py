@@ -10,10 +10,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.async_api import async_playwright
-
-from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, fleet
+from tests.browser.fleet import Fleet, fleet
 from tests.browser.tab import Tab
 
 APP = "examples.wizard.app"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ import pytest
 
 from tests.browser.engines import SECRET
 from tests.browser.fleet import Fleet, fleet
+from tests.browser.forms.page import FormPage
 from tests.browser.tab import Tab
 
 APP = "tests.browser.apps.submits"
-
-Open = Callable[..., None]
 
 
 @asynccontextmanager
@@ -194,104 +193,104 @@ async def test_log_out(tab: Tab, tmp_path: Path) -> None:
 TWO = '<input name="a"><input name="b">'
 
 
-def test_submitted_and_typed_since(tab: Tab, open_page: Open) -> None:
+def test_submitted_and_typed_since(page: FormPage) -> None:
     """A clear drops what was submitted and keeps what was typed since, however often it comes; a later rendering merges."""
-    open_page(TWO)
-    tab.fill("[name=a]", "one")
-    tab.fill("[name=b]", "two")
-    tab.run("forms.submit('f')")
-    tab.press("End", "!", on="[name=a]")
-    tab.run("forms.clear('f'); forms.clear('f')")
-    assert tab.evaluate("forms.pairs()") == {"f": [["a", "one!"]]}
-    open_page('<input name="a" value="one"><input name="b" value="two">')
-    assert [tab.value("[name=a]"), tab.value("[name=b]")] == ["one!", "two"]
-    assert tab.evaluate("conflicts") == []
-    tab.run("document.forms[0].a.setAttribute('value', 'somebody else')")
-    tab.wait_for("conflicts.length === 1")
-    assert tab.value("[name=a]") == "one!"
+    page.open(TWO)
+    page.fill("[name=a]", "one")
+    page.fill("[name=b]", "two")
+    page.run("forms.submit('f')")
+    page.press("End", "!", on="[name=a]")
+    page.run("forms.clear('f'); forms.clear('f')")
+    assert page.pairs() == {"f": [["a", "one!"]]}
+    page.open('<input name="a" value="one"><input name="b" value="two">')
+    assert [page.value("[name=a]"), page.value("[name=b]")] == ["one!", "two"]
+    assert page.evaluate("conflicts") == []
+    page.run("document.forms[0].a.setAttribute('value', 'somebody else')")
+    page.wait_for("conflicts.length === 1")
+    assert page.value("[name=a]") == "one!"
 
 
-def test_gone_on_from_what_was_dealt_with(tab: Tab, open_page: Open) -> None:
+def test_gone_on_from_what_was_dealt_with(page: FormPage) -> None:
     """What is typed after the clear, on top of what was submitted, is in no conflict with a server that renders that."""
-    open_page(TWO)
-    tab.fill("[name=a]", "one")
-    tab.run("forms.submit('f'); forms.clear('f')")
-    tab.press("End", "!", on="[name=a]")
-    open_page('<input name="a" value="one" data-stash-conflict="theirs"><input name="b">')
-    assert tab.value("[name=a]") == "one!"
-    assert tab.evaluate("conflicts") == []
+    page.open(TWO)
+    page.fill("[name=a]", "one")
+    page.run("forms.submit('f'); forms.clear('f')")
+    page.press("End", "!", on="[name=a]")
+    page.open('<input name="a" value="one" data-stash-conflict="theirs"><input name="b">')
+    assert page.value("[name=a]") == "one!"
+    assert page.evaluate("conflicts") == []
 
 
-def test_emptied_by_the_page(tab: Tab, open_page: Open) -> None:
+def test_emptied_by_the_page(page: FormPage) -> None:
     """A field that the page resets after a submit is a fresh one: what is typed then is kept, without a conflict."""
-    open_page(TWO)
-    tab.fill("[name=a]", "hello")
-    tab.run("forms.submit('f'); document.forms[0].reset()")
-    tab.wait_for("Object.keys(forms.pairs()).length === 0")
-    tab.fill("[name=a]", "and another")
-    tab.run("forms.clear('f')")
-    open_page(TWO)
-    assert tab.value("[name=a]") == "and another"
-    assert tab.evaluate("conflicts") == []
+    page.open(TWO)
+    page.fill("[name=a]", "hello")
+    page.run("forms.submit('f'); document.forms[0].reset()")
+    page.wait_for("Object.keys(forms.pairs()).length === 0")
+    page.fill("[name=a]", "and another")
+    page.run("forms.clear('f')")
+    page.open(TWO)
+    assert page.value("[name=a]") == "and another"
+    assert page.evaluate("conflicts") == []
 
 
-def test_a_clear_after_a_reload(tab: Tab, open_page: Open) -> None:
+def test_a_clear_after_a_reload(page: FormPage) -> None:
     """A submit that is dealt with only after the page was loaded anew leaves what was typed since."""
-    open_page(TWO)
-    tab.fill("[name=a]", "one")
-    tab.run("forms.submit('f')")
-    tab.fill("[name=b]", "since")
-    open_page(TWO)
-    tab.run("forms.clear('f')")
-    assert tab.evaluate("forms.pairs()") == {"f": [["b", "since"]]}
+    page.open(TWO)
+    page.fill("[name=a]", "one")
+    page.run("forms.submit('f')")
+    page.fill("[name=b]", "since")
+    page.open(TWO)
+    page.run("forms.clear('f')")
+    assert page.pairs() == {"f": [["b", "since"]]}
 
 
-def test_a_refused_submit(tab: Tab, open_page: Open) -> None:
+def test_a_refused_submit(page: FormPage) -> None:
     """A form that the server does not take is stashed as before."""
-    open_page(TWO)
-    tab.fill("[name=a]", "one")
-    tab.run("forms.submit('f')")
-    open_page(TWO)
-    assert tab.value("[name=a]") == "one"
-    assert tab.evaluate("forms.pairs()") == {"f": [["a", "one"]]}
+    page.open(TWO)
+    page.fill("[name=a]", "one")
+    page.run("forms.submit('f')")
+    page.open(TWO)
+    assert page.value("[name=a]") == "one"
+    assert page.pairs() == {"f": [["a", "one"]]}
 
 
-def test_what_holds_nothing(tab: Tab, open_page: Open) -> None:
+def test_what_holds_nothing(page: FormPage) -> None:
     """A mount says which touched fields a submission would not carry: a box that was unticked, a list without a choice."""
     boxes = '<input type="checkbox" name="one" checked><input type="checkbox" name="left" checked>'
     group = (
         '<input type="checkbox" name="g" value="x" checked><input type="checkbox" name="g" value="y" checked>'
     )
-    open_page(
+    page.open(
         f'{boxes}{group}<select name="many" multiple><option selected>a<option>b</select><input name="t" value="x">'
     )
-    assert tab.evaluate("forms.empty()") == {}
-    tab.uncheck("[name=one]")
-    tab.uncheck("[value=x]")
-    tab.select("[name=many]")
-    tab.fill("[name=t]", "")
-    assert tab.evaluate("forms.empty()") == {"f": ["one", "many"]}
-    assert tab.evaluate("forms.pairs()") == {"f": [["g", "y"], ["t", ""]]}
-    tab.uncheck("[value=y]")
-    assert tab.evaluate("forms.empty()") == {"f": ["one", "g", "many"]}
+    assert page.evaluate("forms.empty()") == {}
+    page.uncheck("[name=one]")
+    page.uncheck("[value=x]")
+    page.select("[name=many]")
+    page.fill("[name=t]", "")
+    assert page.evaluate("forms.empty()") == {"f": ["one", "many"]}
+    assert page.pairs() == {"f": [["g", "y"], ["t", ""]]}
+    page.uncheck("[value=y]")
+    assert page.evaluate("forms.empty()") == {"f": ["one", "g", "many"]}
 
 
-def test_all_of_a_name(tab: Tab, open_page: Open) -> None:
+def test_all_of_a_name(page: FormPage) -> None:
     """Of fields with one name all go up if one is touched: only their order says which is which."""
-    open_page(
+    page.open(
         '<input name="row" value="1"><input name="row" value="2"><input name="row" value="3"><input name="b" value="x">'
     )
-    tab.fill("input:nth-child(2)", "two")
-    assert tab.evaluate("forms.pairs()") == {"f": [["row", "1"], ["row", "two"], ["row", "3"]]}
-    assert tab.evaluate("forms.empty()") == {}
+    page.fill("input:nth-child(2)", "two")
+    assert page.pairs() == {"f": [["row", "1"], ["row", "two"], ["row", "3"]]}
+    assert page.evaluate("forms.empty()") == {}
 
 
-def test_editable_parts(tab: Tab, open_page: Open) -> None:
+def test_editable_parts(page: FormPage) -> None:
     """A form submits its editable parts as fields, whoever reads its data, but for those that are switched off."""
     part = '<div contenteditable data-stash="{}">{}</div>'
-    open_page(
+    page.open(
         f'<input name="a" value="1">{part.format("bio", "<b>x</b>")}<div data-stash="off">{part.format("no", "y")}</div>'
     )
-    assert tab.evaluate("[...new FormData(document.forms[0])]") == [["a", "1"], ["bio", "<b>x</b>"]]
-    open_page(f'<form><input name="a" value="1">{part.format("bio", "x")}</form>', wrap=False)
-    assert tab.evaluate("[...new FormData(document.forms[0])]") == [["a", "1"]]
+    assert page.evaluate("[...new FormData(document.forms[0])]") == [["a", "1"], ["bio", "<b>x</b>"]]
+    page.open_body(f'<form><input name="a" value="1">{part.format("bio", "x")}</form>')
+    assert page.evaluate("[...new FormData(document.forms[0])]") == [["a", "1"]]
