@@ -15,6 +15,7 @@ from .errors import (
     TokenUnjudgeable,
 )
 from .extension import QuartStash
+from .forms import StashedForm
 from .view import Message, View
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ProtocolError",
     "QuartStash",
     "StashError",
+    "StashedForm",
     "StateTooLarge",
     "TokenError",
     "TokenExpired",

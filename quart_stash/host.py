@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from werkzeug.datastructures import MultiDict
 
 from .assets import Assets
 from .config import StashConfig
@@ -25,6 +24,7 @@ from .core.pages import PageSigner, digest
 from .core.state import StateType
 from .core.tokens import Binding, Sealer
 from .errors import ConfigurationError, ProtocolError, TokenRefused, TokenUnjudgeable
+from .forms import StashedForm
 from .live.gateway import ASGIApp, Gateway
 from .live.session import Session
 from .live.shutdown import ShutdownTrigger
@@ -163,7 +163,7 @@ class Host:
         mount = await session.opened()
         if page_tag is not None and mount.identity is not None and mount.identity != page_tag:
             # Somebody else has logged in since the page was rendered: nothing that was typed there is theirs.
-            mount = msgspec.structs.replace(mount, params={}, forms={})
+            mount = msgspec.structs.replace(mount, params={}, forms={}, empty={})
         page = await self._page(session, mount, view_type.name, identity)
         binding = _binding(session.socket.scope, view_type.name, arguments, identity, mount.page)
         try:
@@ -198,7 +198,10 @@ class Host:
         self._notify("view_mounted", view=view_type.name, id=merged.view_id, status=status)
         if status == "restored":
             self._notify("view_restored", view=view_type.name, id=merged.view_id, received=merged.received)
-        forms = {name: MultiDict(pairs) for name, pairs in mount.forms.items()}
+        forms = {
+            name: StashedForm(mount.forms.get(name, ()), mount.empty.get(name, ()))
+            for name in {**mount.forms, **mount.empty}
+        }
         mounting = Mounting(
             merged.view_id, status, merged.reason, mount.params, merged.invalid, forms, page, identity
         )

@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from .core import frames
 from .core.events import Message as Incoming
 from .errors import ConfigurationError
+from .forms import StashedForm, submitted
 from .live.session import Session
 
 __all__ = ["Message", "Mounting", "View"]
@@ -49,6 +50,17 @@ class Message:
         """
         return msgspec.json.decode(self.data)
 
+    def form(self, name: str) -> MultiDict[str, str] | None:
+        """Return the fields of a form that the page has submitted with `socket.submit`, **untrusted**.
+
+        Args:
+            name: of the form.
+
+        Returns:
+            Its fields as a post would carry them, ready for WTForms; `None` if the message is anything else.
+        """
+        return submitted(self.data, name)
+
 
 @dataclass(frozen=True)
 class Mounting:
@@ -71,7 +83,7 @@ class Mounting:
     reason: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     invalid: Mapping[str, str] = field(default_factory=dict)
-    forms: Mapping[str, MultiDict[str, str]] = field(default_factory=dict, repr=False)
+    forms: Mapping[str, StashedForm] = field(default_factory=dict, repr=False)
     page: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identity: str | None = field(default=None, repr=False)
 
@@ -132,8 +144,8 @@ class View(Generic[S]):
         return self._mounting.invalid
 
     @property
-    def forms(self) -> Mapping[str, MultiDict[str, str]]:
-        """The stashed forms by name, **untrusted**, ready for WTForms (`formdata=view.forms["profile"]`)."""
+    def forms(self) -> Mapping[str, StashedForm]:
+        """The stashed forms by name, **untrusted**: of each the fields that the user has touched."""
         return self._mounting.forms
 
     @property

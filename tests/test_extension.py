@@ -448,7 +448,7 @@ async def test_what_was_typed_under_another_identity_does_not_reach_the_mount() 
     bob, of_bob = await page_of("/login/bob")
     for identity, headers in ((alice, of_alice), (bob, of_bob), (alice, of_bob), (alice, None)):
         pipe = connect(app, "/form", **({"headers": headers} if headers else {}))
-        await pipe.mount(params={"a": 1}, forms={"f": [["a", "1"]]}, identity=identity)
+        await pipe.mount(params={"a": 1}, forms={"f": [["a", "1"]]}, empty={"f": ["b"]}, identity=identity)
         await settle()
         await end(pipe)
     assert seen == [({"a": 1}, ["f"]), ({"a": 1}, ["f"]), ({}, []), ({}, [])]

@@ -10,11 +10,12 @@ export const SUBPROTOCOL = "quart-stash.v1";
 /** @typedef {string | Uint8Array} Data what an application message carries */
 /** @typedef {{ message: number, mount: number }} Limits what the server takes, in bytes */
 /** @typedef {{ [form: string]: [string, string][] }} Pairs the stashed forms */
+/** @typedef {{ [form: string]: string[] }} Names the fields of them that were touched and hold nothing */
 /** @typedef {"tab" | "browser"} Area where a named secret is kept */
 
 /**
  * @typedef {{ type?: undefined, message: Data }
- *   | { type: "mount", sent: number, params?: object, forms?: Pairs, token?: string, page?: string, build?: string,
+ *   | { type: "mount", sent: number, params?: object, forms?: Pairs, empty?: Names, token?: string, page?: string, build?: string,
  *       identity?: string, fork?: boolean, anyway?: boolean }
  *   | { type: "flushed", sent: number }
  *   | { type: "synced", received: number }
@@ -70,6 +71,10 @@ const pairs = (value) =>
 /** @type {Check} */
 const limits = (value) => object(value) && number(value.message) && number(value.mount);
 /** @type {Check} */
+const strings = (value) => Array.isArray(value) && value.every(string);
+/** A check of every form. @type {(check: Check) => Check} */
+const forms = (check) => (value) => map(check)(value) && Object.keys(/** @type {object} */ (value)).every(form);
+/** @type {Check} */
 const nullable = (value) => value === null || string(value);
 
 const key = name(128);
@@ -81,7 +86,8 @@ const up = () => ({
   mount: {
     sent: number,
     params: optional(object),
-    forms: optional((value) => map(pairs)(value) && Object.keys(/** @type {object} */ (value)).every(form)),
+    forms: optional(forms(pairs)),
+    empty: optional(forms(strings)),
     token: optional(string),
     page: optional(string),
     build: optional(string),

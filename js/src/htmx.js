@@ -1,13 +1,93 @@
-/** htmx: its WebSocket extension makes its sockets through `htmx.createWebSocket`. */
+/** htmx: its WebSocket extension gets sockets that outlive the server's process. */
 
+import { excludedNames, isCsrf } from "./forms/exclude.js";
 import { StashSocket } from "./socket.js";
 
 /**
- * Let htmx's WebSocket extension use sockets that outlive the server's process.
- *
- * @param {{ createWebSocket?: (url: string) => any }} htmx
- * @param {import("./socket.js").Options} [options] for every socket that it makes
+ * @typedef {object} Htmx
+ * @property {(url: string) => any} [createWebSocket]
+ * @property {(name: string, hooks: object) => any} [defineExtension] htmx 2
+ * @property {(name: string, hooks: object) => any} [registerExtension] htmx 4
  */
-export function install(htmx, options) {
-  htmx.createWebSocket = (url) => new StashSocket(url, options);
+/** @typedef {(target: Element, html: Node[], options: { style: "outerHTML" | "innerHTML" }) => void} Morph */
+
+/**
+ * Let htmx's WebSocket extension, that of htmx 2 or 4, use sockets that outlive the server's process.
+ *
+ * @param {Htmx} htmx
+ * @param {import("./socket.js").Options & { morph?: Morph }} [options] for every socket that it makes; `morph`: that of
+ *   `quart-stash-morph.js`, for an extension `stash-morph` with the swap styles `morph` and `morph:innerHTML`
+ */
+export function install(htmx, { morph, ...options } = {}) {
+  if (morph) htmx.defineExtension?.("stash-morph", swapping(morph));
+  const make = (/** @type {string} */ url, more = {}) => new HtmxSocket(url, { ...more, ...options });
+  htmx.createWebSocket = (url) => make(url);
+  // htmx 4 asks nobody for its sockets: it calls this hook, and makes a `WebSocket` before anything else can run.
+  htmx.registerExtension?.("stash", {
+    htmx_ws_before_connection(/** @type {unknown} */ _, /** @type {any} */ { connection }) {
+      const { WebSocket } = globalThis;
+      // Reconnecting is the socket's own business, and a tab in the background keeps its view.
+      Object.assign(connection.config, { reconnect: false, pauseOnBackground: false });
+      globalThis.WebSocket = new Proxy(WebSocket, {
+        construct: (Made, [url, ...rest]) =>
+          url === connection.url ? make(url, { WebSocket }) : new Made(url, ...rest),
+      });
+      queueMicrotask(() => (globalThis.WebSocket = WebSocket));
+    },
+  });
+}
+
+/**
+ * @param {Morph} morph
+ * @returns {object} an extension that renders what htmx swaps in
+ */
+function swapping(morph) {
+  const style = (/** @type {string} */ swap) => (swap === "morph:innerHTML" ? "innerHTML" : "outerHTML");
+  return {
+    isInlineSwap: (/** @type {string} */ swap) => swap === "morph",
+    handleSwap: (/** @type {string} */ swap, /** @type {Element} */ target, /** @type {Element | DocumentFragment} */ html) => {
+      if (swap !== "morph" && swap !== "morph:innerHTML") return false;
+      const nodes = html instanceof DocumentFragment || style(swap) === "innerHTML" ? [...html.childNodes] : [html];
+      morph(target, nodes, { style: style(swap) });
+      return [target];
+    },
+  };
+}
+
+/** A socket as the extension treats it. */
+class HtmxSocket extends StashSocket {
+  /** Open from the start: what is sent waits in the outbox, not in a queue of htmx that a reload would lose. @override */
+  get readyState() {
+    return super.readyState || this.OPEN;
+  }
+
+  /**
+   * The extension sends the fields of a form as an object, after a look at them that nobody else gets.
+   *
+   * @override
+   * @param {any} data
+   */
+  send(data) {
+    const excluded = excludedNames(document);
+    let secret = excluded.size > 0;
+    try {
+      // At whatever depth: the headers that htmx would send with a request are in it too.
+      const fields = JSON.parse(data, (name, value) => (isCsrf(name) ? undefined : value));
+      secret = Object.keys(fields).some((name) => excluded.has(name));
+      data = JSON.stringify(fields);
+    } catch {
+      // A page may have it send anything else.
+    }
+    super.send(data, { secret });
+  }
+
+  /**
+   * @override
+   * @param {number} [code]
+   * @param {string} [reason]
+   */
+  close(code, reason) {
+    // htmx 4 says so at `pagehide`; what becomes of the view then is the socket's own business too.
+    if (reason !== "page navigating away") super.close(code, reason);
+  }
 }

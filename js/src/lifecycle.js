@@ -56,7 +56,8 @@ function lock(locks, name, patience) {
       clearTimeout(timer);
       settle(() => release());
     }));
-    locks.request(name, { signal: abort.signal }, held).catch(() => settle(null));
+    // Where locks are denied, nobody holds one.
+    locks.request(name, { signal: abort.signal }, held).catch(() => settle(abort.signal.aborted ? null : () => {}));
   });
 }
 

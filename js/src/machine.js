@@ -14,9 +14,10 @@ import { View } from "./view.js";
 /** @typedef {import("./frames.js").UpFrame} UpFrame */
 /** @typedef {import("./frames.js").DownFrame} DownFrame */
 /** @typedef {import("./frames.js").Pairs} Pairs */
+/** @typedef {import("./frames.js").Names} Names */
 /** @typedef {"waiting" | "mounting" | "live" | "draining" | "flushed" | "handed" | "over"} State */
 /** @typedef {import("./view.js").Snapshot} Snapshot what a slot holds */
-/** @typedef {{ conn: number, params?: object, forms?: Pairs, page?: string, build?: string, identity?: string, now?: number }} Connect */
+/** @typedef {{ conn: number, params?: object, forms?: Pairs, empty?: Names, page?: string, build?: string, identity?: string, now?: number }} Connect */
 /**
  * What happens on this side. `open`: a connection is open, and may be mounted when its time has come. `connect`: mount
  * it. `hooks`: the page's drain hooks have settled. `deadline`: the time for the drain is up. `answer`: a named secret has

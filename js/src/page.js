@@ -11,7 +11,10 @@ import { Area, Slot, VIEW, disown, granted } from "./storage.js";
  * @typedef {object} Forms stashed forms, as `forms/index.js` makes them
  * @property {(options?: { foreign?: boolean }) => void} start
  * @property {() => Pairs} pairs
+ * @property {() => import("./frames.js").Names} empty
  * @property {() => void} restore
+ * @property {(name: string) => void} submit
+ * @property {(form: string, name: string) => boolean} isSecret
  * @property {(name: string) => void} clear
  * @property {() => void} flush
  * @property {() => void} forget
@@ -42,7 +45,9 @@ export class Page {
     const script = /** @type {HTMLElement | null | undefined} */ (
       this.document?.querySelector("script[data-quart-stash]")
     );
-    const { identity = "", build, limits } = script?.dataset ?? {};
+    const { identity: named = "", build, limits } = script?.dataset ?? {};
+    // Without cookies nobody is anybody: the server would take each connection for somebody else's.
+    const identity = globalThis.navigator?.cookieEnabled === false ? "" : named;
     this.build = build;
     this.identity = identity;
     this.limits = parse(limits);
@@ -56,7 +61,7 @@ export class Page {
       // What has ended still goes up once, from its own history entry: the server judges it, and says so.
       this.areas.tab.sweep({ late: (key) => key.endsWith(`@${this.entry()}`), foreign: (key) => key.startsWith(MARK) });
       this.areas.browser.sweep();
-      this.areas.tab.write("identity", identity);
+      for (const area of Object.values(this.areas)) area.write("identity", identity);
       this.areas.tab.write(this.#mark(), identity);
       this.#clear();
     }
@@ -201,9 +206,10 @@ export class Page {
   }
 
   #show() {
-    // Somebody else has logged in since: nothing of this page may reach them.
-    if (this.marked && this.areas.tab.foreign("identity")) {
+    // Somebody else has logged in since, here or in another tab: nothing of this page may reach them.
+    if (this.marked && Object.values(this.areas).some((area) => area.foreign("identity"))) {
       this.claimed = new Promise(() => {});
+      if (this.document) this.document.documentElement.hidden = true;
       location.reload();
     } else {
       this.claimed = this.#claim();

@@ -104,6 +104,11 @@ export class Session {
     return this.#dialer.get(this.machine.conn);
   }
 
+  /** Whether the page was told that there is no connection. */
+  get lost() {
+    return this.#told;
+  }
+
   /** @param {Stimulus} stimulus */
   handle(stimulus) {
     this.#run(this.machine.handle(stimulus));
@@ -271,7 +276,9 @@ export class Session {
     const resting = state === "over" || this.#parked;
     const connected = state === "live" || state === "draining" || state === "flushed";
     if (!resting && !connected) {
-      if (!this.#told) this.#gap ??= setTimeout(() => this.#missed(), GRACE);
+      // A page that comes back from the back/forward cache was told before it went.
+      if (this.#told) report(this, "reconnecting");
+      else this.#gap ??= setTimeout(() => this.#missed(), GRACE);
       return;
     }
     clearTimeout(this.#gap);

@@ -6,6 +6,7 @@ import { SUBPROTOCOL, serialise, size } from "./frames.js";
 import { Page } from "./page.js";
 import { Session } from "./session.js";
 import { Area } from "./storage.js";
+import { submit } from "./submit.js";
 
 /** @typedef {import("./frames.js").Data} Data */
 /** @typedef {import("./machine.js").PageEvent} PageEvent */
@@ -149,6 +150,28 @@ export class StashSocket extends EventTarget {
   }
 
   /**
+   * Submit a form over the socket: once, also over restarts and reloads. The view has it as `message.form(name)`.
+   *
+   * It is left to the browser, whose default is then not prevented, where a file was chosen, where it is larger than the
+   * server takes, once the socket is closed, where the form closes a dialog, and, with `data-stash-offline="post"`, while
+   * there is no connection.
+   *
+   * @param {SubmitEvent} event
+   * @returns {boolean} whether it was sent
+   * @throws {TypeError} if the form has no name: `data-stash`, or an `id`
+   * @throws {Error} if it could be neither sent nor posted; what stands in it stays
+   */
+  submit(event) {
+    return submit(event, {
+      closed: this.#state > OPEN,
+      lost: this.#session.lost,
+      limit: this.#limits?.message ?? Infinity,
+      forms: this.#forms,
+      send: (data, options) => this.send(data, options),
+    });
+  }
+
+  /**
    * Close for good. What the slot holds stays, for a reload; see `forget`.
    *
    * @param {number} [code]
@@ -200,6 +223,8 @@ export class StashSocket extends EventTarget {
     try {
       const forms = this.#forms?.pairs();
       if (forms && Object.keys(forms).length > 0) connect.forms = forms;
+      const empty = this.#forms?.empty();
+      if (empty && Object.keys(empty).length > 0) connect.empty = empty;
     } catch (error) {
       complain(error);
     }
@@ -208,6 +233,7 @@ export class StashSocket extends EventTarget {
       const bytes = size(/** @type {string} */ (serialise(machine.mountFrame(connect))));
       if (bytes <= limit || !connect[what]) continue;
       delete connect[what];
+      if (what === "forms") delete connect.empty;
       this.#emit(new CustomEvent("oversize", { detail: { what, size: bytes, limit } }));
     }
     return connect;

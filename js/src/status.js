@@ -4,7 +4,7 @@
 
 /** @type {Map<object, Status>} */
 const sockets = new Map();
-/** @type {Set<(status: Status) => void>} */
+/** @type {Set<(status: Status | null) => void>} */
 const watchers = new Set();
 
 /** @returns {Status | null} the worst of all sockets */
@@ -24,42 +24,59 @@ export function report(socket, status) {
   const shown = worst();
   if (shown === null) root?.removeAttribute("data-stash-state");
   else if (root?.getAttribute("data-stash-state") !== shown) root?.setAttribute("data-stash-state", shown);
-  for (const watcher of watchers) watcher(shown ?? "connected");
+  for (const watcher of watchers) watcher(shown);
 }
+
+/** Milliseconds that a connection lasts before it is told of: one that comes and goes is not read out each time. */
+const HOLD = 1_000;
+/** Milliseconds that the good news stays. */
+const LINGER = 5_000;
+const WORDS = { reconnecting: "Reconnecting…", connected: "Connected again." };
 
 /**
  * Define `<stash-status>`: a live region that is empty while all is well.
  *
- * Its words are its attributes `reconnecting` and `connected`; a gap too short to be told of is not told of.
+ * Its words are its attributes `reconnecting` and `connected`; a gap too short to be told of is not told of. A screen reader
+ * reads what changes in it, so it changes only when there is news.
  */
 export function defineStatus() {
   if (!globalThis.customElements || customElements.get("stash-status")) return;
   customElements.define(
     "stash-status",
     class extends HTMLElement {
-      #told = false;
-      /** @type {(status: Status) => void} */
+      /** What stands in it. @type {keyof typeof WORDS | null} */
+      #said = null;
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      #timer;
+      /** @type {(status: Status | null) => void} */
       #watcher = (status) => this.#show(status);
 
       connectedCallback() {
         if (!this.hasAttribute("role")) this.setAttribute("role", "status");
+        // Its own words are read in their language; the page's are in the page's.
+        if (!["lang", "reconnecting"].some((name) => this.hasAttribute(name))) this.setAttribute("lang", "en");
         watchers.add(this.#watcher);
-        this.#show(worst() ?? "connected");
+        this.#show(worst());
       }
 
       disconnectedCallback() {
         watchers.delete(this.#watcher);
+        this.#say(null);
       }
 
-      /** @param {Status} status */
+      /** @param {Status | null} status */
       #show(status) {
-        const lost = status === "reconnecting";
-        if (!lost && !this.#told) return;
-        this.#told = true;
-        const words = lost
-          ? (this.getAttribute("reconnecting") ?? "Reconnecting…")
-          : (this.getAttribute("connected") ?? "Connected again.");
-        this.replaceChildren(words);
+        if (status === "reconnecting" || status === null) this.#say(status);
+        else if (this.#said === "reconnecting") this.#timer ??= setTimeout(() => this.#say("connected"), HOLD);
+      }
+
+      /** @param {keyof typeof WORDS | null} what */
+      #say(what) {
+        clearTimeout(this.#timer);
+        this.#timer = what === "connected" ? setTimeout(() => this.#say(null), LINGER) : undefined;
+        if (what === this.#said) return;
+        this.#said = what;
+        this.textContent = what === null ? "" : (this.getAttribute(what) ?? WORDS[what]);
       }
     },
   );

@@ -54,7 +54,10 @@ class Memory {
  */
 export function granted(name) {
   try {
-    return globalThis[name] ?? null;
+    const area = globalThis[name] ?? null;
+    // Some say no by what they do, not by what they are.
+    area?.getItem("");
+    return area;
   } catch {
     return null;
   }

@@ -55,13 +55,14 @@ export class View {
    * @param {Connect} event
    * @returns {UpFrame} the frame that mounts a connection now
    */
-  mountFrame({ params, forms, page, build, identity, now }) {
+  mountFrame({ params, forms, empty, page, build, identity, now }) {
     const anyway = this.deferred !== null && now !== undefined && now - this.deferred >= PATIENCE;
     return {
       type: "mount",
       sent: this.outbox.sent,
       ...(params && { params }),
       ...(forms && { forms }),
+      ...(empty && { empty }),
       ...(this.token !== null && { token: this.token }),
       ...(page && { page }),
       ...(build && { build }),

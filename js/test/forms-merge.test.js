@@ -55,3 +55,11 @@ test("merging what was merged changes nothing more", () => {
     }
   }
 });
+
+test("a page that comes to render what was submitted is no conflict for what was typed since", () => {
+  const field = { base: ["a"], sent: ["b"], mine: ["bc"] };
+  for (const theirs of [["a"], ["b"]]) {
+    assert.deepEqual(merge({ ...field, theirs }, "theirs"), { outcome: "mine", value: ["bc"], dirty: true });
+  }
+  assert.equal(merge({ ...field, theirs: ["c"] }).outcome, "conflict");
+});

@@ -46,6 +46,7 @@ test("what one page saves, the next one loads", () => {
   const next = recordsOf(storage).records;
   next.load();
   assert.deepEqual(next.names(), ["profile", "address"]);
+  assert.ok(storage.kept.has("form:profile"), "and it is still there for the one after");
   assert.deepEqual(next.get("profile", fieldKey({ name: "name", index: 0, row: "" })), field("name", "Ann"));
 });
 
@@ -216,4 +217,63 @@ test("two that share a place, such as for the document and for a part of it, do 
   part.clear("b");
   whole.clear("a");
   assert.equal(storage.kept.size, 0);
+});
+
+test("once a submitted form is dealt with, what was typed since is kept, and the rest is gone", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  for (const name of ["same", "more"]) records.put("f", field(name, "submitted"));
+  records.submit("f");
+  const more = records.of("f").find(({ name }) => name === "more");
+  if (more) records.put("f", { ...more, mine: ["submitted, and more"] });
+  records.put("f", field("later", "x"));
+  for (let times = 0; times < 2; times += 1) {
+    assert.equal(records.settle("f"), true);
+    assert.deepEqual(records.of("f").map(({ name }) => name), ["more", "later"]);
+  }
+  assert.doesNotMatch(storage.kept.get("form:f") ?? "", /same/);
+});
+
+test("that a form was submitted, and as what, outlives the page", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  records.put("f", field("same", "submitted"));
+  records.submit("f");
+  records.put("f", field("later", "x"));
+  records.save();
+  const next = recordsOf(storage).records;
+  next.load();
+  assert.deepEqual(next.of("f").map(({ sent }) => sent), [["submitted"], undefined]);
+  next.settle("f");
+  assert.deepEqual(next.of("f").map(({ name }) => name), ["later"]);
+});
+
+test("a form that was not submitted is dropped as a whole once it is dealt with", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  records.put("f", field("name", "Ann"));
+  records.submit("other");
+  assert.equal(records.settle("f"), false);
+  assert.deepEqual(records.of("f"), []);
+  assert.equal(storage.kept.has("form:f"), false);
+});
+
+test("a submitted form that is reset has nothing left, and what is typed then outlives that it is dealt with", () => {
+  const { records } = recordsOf(memory());
+  records.put("f", field("text", "hello"));
+  records.submit("f");
+  records.clear("f");
+  records.put("f", field("text", "hello again"));
+  records.settle("f");
+  assert.deepEqual(records.of("f").map(({ mine }) => mine), [["hello again"]]);
+});
+
+test("a control remembers what was submitted from it and dealt with", () => {
+  const { records } = recordsOf(memory());
+  const control = {};
+  records.put("f", { ...field("text", "hello"), control });
+  records.submit("f");
+  assert.equal(records.sentFrom(control), undefined);
+  records.settle("f");
+  assert.deepEqual(records.sentFrom(control), ["hello"]);
 });

@@ -105,6 +105,23 @@ test("a page in the back/forward cache has no socket and no lock, and mounts aga
   assert.equal(tab.locks.held.size, 1);
 });
 
+test("a page that was told of a loss before it went into the cache still says so when it is back, until it is connected", async () => {
+  const heard = record(open());
+  await rest();
+  network.mood = "refuse";
+  network.last.end(1006);
+  await pass(1_000);
+  page.fire("pagehide", { persisted: true });
+  assert.equal(page.root.get("data-stash-state"), undefined);
+  page.fire("pageshow", { persisted: true });
+  assert.equal(page.root.get("data-stash-state"), "reconnecting");
+  network.mood = "accept";
+  await pass(10_000);
+  assert.equal(page.root.get("data-stash-state"), "connected");
+  const told = heard.map(({ type }) => type).filter((type) => /connected$/.test(type));
+  assert.deepEqual(told, ["disconnected", "reconnected"]);
+});
+
 test("forms are written when the page or the tab is hidden", () => {
   page.turn("hidden");
   unload();
@@ -326,6 +343,30 @@ test("a cached page of somebody who has logged out is loaded anew instead of mou
   assert.ok(network.sockets.every(({ said }) => said.length <= 1), "nothing was mounted again");
 });
 
+test("a cached page is loaded anew, and hidden until then, when somebody else has logged in in another tab", async () => {
+  open();
+  await rest();
+  page.fire("pagehide", { persisted: true });
+  const [cached, { document }] = [page, globalThis];
+  const other = new Tab();
+  other.local = tab.local;
+  other.load({ identity: "bob" });
+  Object.assign(globalThis, { document, location: cached.location });
+  cached.fire("pageshow", { persisted: true });
+  await pass(60_000);
+  assert.equal(tab.reloads, 1);
+  assert.equal(document.documentElement.hidden, true);
+  assert.deepEqual(network.sockets.flatMap(({ said }) => said).length, 1, "nothing was mounted again");
+});
+
+test("without cookies no page is anybody's, so that the server does not take its connections for somebody else's", async () => {
+  tab.cookies = false;
+  page = tab.load();
+  open();
+  await rest();
+  assert.equal(network.last.said[0].identity, undefined);
+});
+
 test("slots that have ended are swept at the start, but this page's own is left to the server's judgement", async () => {
   open().send("old");
   unload();
@@ -355,6 +396,27 @@ test("storage that is damaged, blocked or absent is as good as empty", async () 
   socket.send("b");
   await rest();
   assert.equal(socket.readyState, 1);
+});
+
+test("storage that is there and refuses everything is as good as none, also for a page that comes back", async () => {
+  const refuse = () => {
+    throw new DOMException("blocked", "SecurityError");
+  };
+  Object.assign(tab.session, { getItem: refuse, setItem: refuse, removeItem: refuse, key: refuse });
+  page = tab.load();
+  const socket = open();
+  socket.send("a");
+  await rest();
+  page.fire("pagehide", { persisted: true });
+  page.fire("pageshow", { persisted: true });
+  await rest();
+  assert.equal(network.last.said[0].type, "mount");
+  assert.equal(socket.stats.mounts, 2);
+});
+
+test("where locks are denied a page is nobody's copy", async () => {
+  const locks = /** @type {any} */ ({ request: () => Promise.reject(new DOMException("denied", "SecurityError")) });
+  assert.ok(await claim("tab", { locks }));
 });
 
 test("a stored item that does not add up is discarded", () => {

@@ -69,6 +69,8 @@ export class FakeForms extends EventTarget {
   calls = [];
   /** @type {import("../src/frames.js").Pairs} */
   typed = {};
+  /** @type {import("../src/frames.js").Names} */
+  unticked = {};
   /** @type {{ foreign?: boolean } | undefined} */
   options;
   start = (/** @type {{ foreign?: boolean }} */ options = {}) => {
@@ -80,7 +82,10 @@ export class FakeForms extends EventTarget {
   forget = () => void this.calls.push("forget");
   stop = () => void this.calls.push("stop");
   clear = (/** @type {string} */ name) => void this.calls.push(`clear ${name}`);
+  submit = (/** @type {string} */ name) => void this.calls.push(`submit ${name}`);
+  isSecret = () => false;
   pairs = () => this.typed;
+  empty = () => this.unticked;
 }
 
 /** A tab: its session storage and its history entry survive a reload. */
@@ -90,6 +95,7 @@ export class Tab {
   locks = new FakeLocks();
   /** @type {any} */
   state = null;
+  cookies = true;
   reloads = 0;
   href = "https://shop.example/checkout/1?step=1";
 
@@ -138,7 +144,7 @@ export class Tab {
       document, history, location,
       sessionStorage: this.session,
       localStorage: this.local,
-      navigator: { locks: this.locks },
+      navigator: { locks: this.locks, cookieEnabled: this.cookies },
       addEventListener: window.addEventListener.bind(window),
       window: /** @type {any} */ ({}),
     };
@@ -159,6 +165,8 @@ export class Tab {
 
 /** One real socket, as a network that the test governs gives it. */
 export class FakeSocket extends EventTarget {
+  static OPEN = 1;
+  static CLOSED = 3;
   readyState = 0;
   bufferedAmount = 0;
   extensions = "";

@@ -294,6 +294,7 @@ class Client:
             sent=self.outbox.sent,
             params=event.params or {},
             forms=event.forms or {},
+            empty=event.empty or {},
             token=self.token,
             page=event.page or None,
             build=event.build or None,

@@ -61,6 +61,7 @@ class Mount(_Frame, frozen=True):
     sent: Number
     params: dict[str, Any] = {}
     forms: dict[FormName, list[tuple[str, str]]] = {}
+    empty: dict[FormName, list[str]] = {}
     token: str | None = None
     page: str | None = None
     build: str | None = None

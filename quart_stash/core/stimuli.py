@@ -84,6 +84,7 @@ class Connect(_Do, frozen=True):
     conn: int
     params: dict[str, Any] | None = None
     forms: dict[str, list[tuple[str, str]]] | None = None
+    empty: dict[str, list[str]] | None = None
     page: str | None = None
     build: str | None = None
     identity: str | None = None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypedDict, Unpack
 
@@ -33,14 +33,15 @@ class TabOptions(TypedDict, total=False):
         client: a test client of the application; its cookies, so its session and log-in, are the socket's.
         headers: for the handshake.
         params: connect params.
-        forms: stashed forms, by name: their fields and values, in order.
+        forms: stashed forms, by name: the fields that were touched and their values, in order. `None` stands for no
+            value, as of a box that was unticked.
         page: what `sign_page` has returned.
     """
 
     client: TestClientProtocol
     headers: Mapping[str, str]
     params: dict[str, Any]
-    forms: dict[str, list[tuple[str, str]]]
+    forms: Mapping[str, Sequence[tuple[str, str | None]]]
     page: str
 
 

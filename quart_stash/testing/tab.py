@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ class Tab:
             `seconds` no message could be handled, because of a `drain` or a `loss` (its `cause`).
         rng: for the jitter.
         params: connect params.
-        forms: stashed forms, by name.
+        forms: stashed forms, by name; `None` stands for a field that was touched and holds nothing.
         page: what `sign_page` has signed.
         stored: what the tab's storage holds.
 
@@ -58,7 +58,7 @@ class Tab:
         event: Callable[[str, dict[str, Any]], None] = lambda *_: None,
         rng: random.Random | None = None,
         params: dict[str, Any] | None = None,
-        forms: dict[str, list[tuple[str, str]]] | None = None,
+        forms: Mapping[str, Sequence[tuple[str, str | None]]] | None = None,
         page: str | None = None,
         stored: s.Slot | None = None,
     ) -> None:
@@ -213,7 +213,8 @@ class Tab:
                 self._dialer.dial(wait)
             case s.Mount(conn):
                 now = self._loop.time() * 1000
-                self.handle(s.Connect(conn, self.params, self.forms, self.page, now=now))
+                forms, empty = _touched(self.forms or {})
+                self.handle(s.Connect(conn, self.params, forms, empty, self.page, now=now))
             case s.SetDeadline(conn, after):
                 self._restart("deadline", after / 1000, lambda: self.handle(s.Deadline(conn)))
             case s.Close(conn, code):
@@ -293,3 +294,14 @@ class Tab:
     def _restart(self, name: str, delay: float, action: Callable[[], object]) -> None:
         self._timers.cancel(name)
         self._timers.start(name, delay, action)
+
+
+def _touched(
+    forms: Mapping[str, Sequence[tuple[str, str | None]]],
+) -> tuple[dict[str, list[tuple[str, str]]], dict[str, list[str]]]:
+    """Return the fields that hold something, and the names of those that do not, as a mount carries them."""
+    filled = {
+        form: [(name, text) for name, text in pairs if text is not None] for form, pairs in forms.items()
+    }
+    empty = {form: [name for name, text in pairs if text is None] for form, pairs in forms.items()}
+    return filled, {form: names for form, names in empty.items() if names}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 SOURCES = Path(__file__).parents[2] / "js" / "src"
+STATIC = Path(__file__).parents[2] / "quart_stash" / "static"
 
 # For `Tab.errors`; what is noted there is not told in the console as well.
 NOTE_ERRORS = """
@@ -67,6 +68,8 @@ class Site:
         """Return type and content of what is at a path."""
         if path.startswith("/js/"):
             return "text/javascript", (SOURCES / path.removeprefix("/js/")).read_bytes()
+        if path.startswith("/static/"):
+            return "text/javascript", (STATIC / path.removeprefix("/static/")).read_bytes()
         if path == "/held.css":
             self.held.wait(20)
             return "text/css", b""

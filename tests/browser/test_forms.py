@@ -18,7 +18,8 @@ SOURCES = Path(__file__).parents[2] / "js" / "src"
 SECRET = "S3CRET"
 
 HARNESS = """
-import { createForms, hasExcluded } from "/js/forms/index.js";
+import { createForms } from "/js/forms/index.js";
+import { excludedNames } from "/js/forms/exclude.js";
 const storage = {
   get: (key) => JSON.parse(sessionStorage.getItem(key)),
   set: (key, value) => {
@@ -28,7 +29,7 @@ const storage = {
   },
   remove: (key) => sessionStorage.removeItem(key),
 };
-Object.assign(window, { createForms, hasExcluded, storage });
+Object.assign(window, { createForms, excludedNames, storage });
 Object.assign(window, { writes: 0, told: [], conflicts: [], fired: [], errors: [] });
 addEventListener("error", (event) => { errors.push(event.message); event.preventDefault(); });
 for (const type of ["input", "change"])
@@ -510,21 +511,22 @@ class TestSecretsNeverStashed:
     @pytest.mark.parametrize(
         ("fields", "expected"),
         [
-            ('<input name="a" value="x">', False),
-            ('<input name="a" value="x"><input type="password" name="p">', False),
-            ('<input type="password" name="p" value="x">', True),
-            ('<input type="password" name="p" value="x" disabled>', False),
-            ('<input type="password" value="x">', False),
-            ('<input name="n" autocomplete="cc-csc" value="1">', True),
-            ('<input type="hidden" name="csrf_token" value="t">', True),
-            ('<div data-stash="off"><input type="checkbox" name="c"></div>', False),
-            ('<div data-stash="off"><input type="checkbox" name="c" checked></div>', True),
+            ('<input name="a" value="x">', []),
+            ('<input name="a" value="x"><input type="password" name="p">', []),
+            ('<input type="password" name="p" value="x">', ["p"]),
+            ('<input type="password" name="p" value="x" disabled>', []),
+            ('<input type="password" value="x">', []),
+            ('<input name="n" autocomplete="cc-csc" value="1">', ["n"]),
+            ('<input type="hidden" name="csrf_token" value="t">', []),
+            ('<div data-stash="off"><input type="checkbox" name="c"></div>', []),
+            ('<div data-stash="off"><input type="checkbox" name="c" checked></div>', ["c"]),
         ],
     )
-    def test_has_excluded(self, page: Page, open_page: Open, fields: str, expected: bool) -> None:
-        """The helper hasExcluded knows a form that would submit a filled excluded control."""
+    def test_excluded_names(self, page: Page, open_page: Open, fields: str, expected: list[str]) -> None:
+        """What a form would send that must never be stored is known by name: a filled excluded control, no token."""
         open_page(fields, script="")
-        assert page.evaluate("hasExcluded(document.forms[0])") is expected
+        for root in ("document.forms[0]", "document"):
+            assert page.evaluate(f"[...excludedNames({root})]") == expected
 
 
 class TestPreserveFocus:

@@ -59,7 +59,9 @@ async def test_a_fresh_mount_brings_the_first_token() -> None:
         handler, Count, build="b7", max_message_size=2000, max_mount_size=3000, max_state_size=500
     )
     pipe = await process.mount(
-        params={"open": True, "count": 7, "other": "x"}, forms={"f": [["a", "1"], ["a", "2"]]}
+        params={"open": True, "count": 7, "other": "x"},
+        forms={"f": [["a", "1"], ["a", "2"]]},
+        empty={"f": ["b"], "g": ["c"]},
     )
     (mounted,) = pipe.frames()
     token = mounted.pop("token")
@@ -77,6 +79,7 @@ async def test_a_fresh_mount_brings_the_first_token() -> None:
     assert not view.restored
     assert view.params == {"open": True, "count": 7, "other": "x"}
     assert view.forms["f"].getlist("a") == ["1", "2"]
+    assert {name: form.touched for name, form in view.forms.items()} == {"f": {"a", "b"}, "g": {"c"}}
     assert process.notes == [("view_mounted", {"view": "view", "id": view.id, "status": "fresh"})]
 
 

@@ -45,6 +45,13 @@ class Room:
     said: list[str] = field(default_factory=list)
 
 
+def touched(view: View[Any]) -> dict[str, dict[str, list[str]]]:
+    return {
+        name: {field: form.getlist(field) for field in sorted(form.touched)}
+        for name, form in view.forms.items()
+    }
+
+
 class Shop:
     """An application with a room, and what its tests want to know of it.
 
@@ -66,7 +73,7 @@ class Shop:
 
     async def room(self, view: View[Room]) -> None:
         try:
-            await view.send_json([view.status, view.state.said, dict(view.params), list(view.forms)])
+            await view.send_json([view.status, view.state.said, dict(view.params), touched(view)])
             async for message in view:
                 self.begun.append(str(message.data))
                 if message.data == "boom":
@@ -188,8 +195,10 @@ async def test_a_reload() -> None:
     """The page is built from what is stored, and what was not processed is sent again."""
     shop = Shop()
     shop.hold.clear()
-    async with stash_client(shop.app, "/room", params={"a": 1}, forms={"f": [("x", "1")]}) as client:
-        assert await client.receive_json() == ["fresh", [], {"a": 1}, ["f"]]
+    async with stash_client(
+        shop.app, "/room", params={"a": 1}, forms={"f": [("x", "1"), ("y", None)]}
+    ) as client:
+        assert await client.receive_json() == ["fresh", [], {"a": 1}, {"f": {"x": ["1"], "y": []}}]
         await client.send("a")
         await client.until(lambda: shop.begun)
         shop.hold.set()

@@ -51,12 +51,12 @@ export function scan(controls, form, secretNames) {
     if (isSecret(control)) secretNames.add(name);
     const holder = closest(control, "[data-stash-key]");
     const row = (holder && attribute(holder, "data-stash-key")) || "";
-    const group = isGroup(kind) ? JSON.stringify([kind, name, row]) : null;
+    const one = fieldKey({ name, row, index: 0 });
+    const group = isGroup(kind) ? kind + one : null;
     let field = group === null ? undefined : groups.get(group);
     if (!field) {
-      const count = JSON.stringify([name, row]);
-      const index = counts.get(count) ?? 0;
-      counts.set(count, index + 1);
+      const index = counts.get(one) ?? 0;
+      counts.set(one, index + 1);
       const key = fieldKey({ name, index, row });
       const list = holder?.parentElement ?? null;
       field = { form, name, row, index, key, kind, controls: [], list, secret: false, was: null, base: null };

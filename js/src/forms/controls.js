@@ -7,7 +7,7 @@
 
 import { read, rendered, scan } from "./capture.js";
 import { PARTS, closest, controlsOf, formName, isEditable } from "./dom.js";
-import { isAtEnd, isRemembered, remember } from "./kinds.js";
+import { isCut, isRemembered, remember } from "./kinds.js";
 import { same } from "./merge.js";
 import { entryOf, fieldKey } from "./records.js";
 
@@ -103,6 +103,23 @@ export class Controls {
     return true;
   }
 
+  /**
+   * Notes how far a part is scrolled, there and then: the page may be shorter in a moment. What became too short to
+   * stand where it was scrolls by itself, and the user did not do that.
+   *
+   * @param {Control} part
+   * @returns {boolean} whether there is something to stash
+   */
+  scrolled(part) {
+    const field = this.#fields.get(part);
+    if (field?.kind !== "scroll" || field.secret) return false;
+    const known = this.records.get(field.form, field.key);
+    if (known && !this.acted && isCut(part, known.mine)) return false;
+    this.begin(field);
+    this.settleField(field);
+    return true;
+  }
+
   /** @returns {boolean} whether a scroll position is to be held over changes of what is scrolled */
   isScrolled() {
     const fields = this.forms.get(PAGE)?.fields;
@@ -144,7 +161,8 @@ export class Controls {
     for (const [name, { fields }] of this.forms) {
       for (const entry of this.records.of(name)) {
         const field = fields.get(fieldKey(entry));
-        if (field?.controls[0] && entry.control === field.controls[0]) this.#dirty.add(field);
+        if (!field?.controls[0] || field.kind === "scroll") continue;
+        if (entry.control === field.controls[0]) this.#dirty.add(field);
       }
     }
     for (const control of this.#visited) this.touch(control);
@@ -155,10 +173,19 @@ export class Controls {
   settleField(field) {
     this.#dirty.delete(field);
     try {
-      if (!field.secret && !this.#secrets.get(field.form)?.has(field.name)) this.#record(field);
+      if (!field.secret && !this.isSecret(field.form, field.name)) this.#record(field);
     } catch (error) {
       this.report(error, field.form, field.name);
     }
+  }
+
+  /**
+   * @param {string} form
+   * @param {string} name
+   * @returns {boolean} whether a field of this name is a secret, or was one
+   */
+  isSecret(form, name) {
+    return this.#secrets.get(form)?.has(name) ?? false;
   }
 
   /** @param {string} [form] */
@@ -188,7 +215,6 @@ export class Controls {
       if (known) this.records.drop(form, known);
       return;
     }
-    if (known && !same(known.mine, mine) && this.#isCutShort(field)) return;
     if (known && !known.control) {
       if (!file && same(known.mine, mine)) return; // the browser has put it back: it still is to be compared
       if (!file) this.tell(form, name, "skipped", "typed before it was restored");
@@ -197,21 +223,11 @@ export class Controls {
     if (!file && same(mine, base) && same(mine, rendered(field))) {
       if (known) this.records.drop(form, known);
     } else if (!known?.control || !same(known.mine, mine)) {
-      const { reported = "" } = known ?? {};
-      this.records.put(form, entryOf({ name, row, index, base, mine, file, control, reported }));
+      const { reported = "", sent = this.records.sentFrom(control) } = known ?? {};
+      this.records.put(form, entryOf({ name, row, index, base, mine, file, control, reported, ...(sent && { sent }) }));
     } else {
       known.control = control;
     }
-  }
-
-  /**
-   * What became too short to be scrolled as far as it was has scrolled by itself; the user did not do that.
-   *
-   * @param {Field} field
-   * @returns {boolean}
-   */
-  #isCutShort({ kind, controls: [part] }) {
-    return kind === "scroll" && !this.acted && part !== undefined && isAtEnd(part);
   }
 
   /**

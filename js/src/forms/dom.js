@@ -76,7 +76,7 @@ export function isCustom(node) {
  * @param {unknown} node
  * @returns {node is Control}
  */
-function isControl(node) {
+export function isControl(node) {
   return isNative(node) || isCustom(node);
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { attribute, closest, controlsOf, isDisabled, isNative, nameOf } from "./dom.js";
+import { attribute, closest, controlsOf, isControl, isDisabled, isNative, nameOf } from "./dom.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 
@@ -63,18 +63,38 @@ export function isSwitchedOff(control) {
 }
 
 /**
- * Whether a form holds a filled control that must never be stored. What is submitted from such a form is to
- * be kept in memory only.
+ * A field that only proves where a form comes from. Over a socket, whose origin is checked, nobody needs it.
  *
- * @param {HTMLFormElement} form
+ * @param {string} name
  * @returns {boolean}
  */
-export function hasExcluded(form) {
-  const formIsOff = isSwitchedOff(form);
-  return controlsOf(form).some((control) => {
-    if (nameOf(control) === "" || isDisabled(control) || !isFilled(control)) return false;
-    return formIsOff || isFile(control) || isSecret(control) || isSwitchedOff(control);
+export const isCsrf = (name) => CSRF_NAME.test(name);
+
+/**
+ * The names of filled controls whose values must never be stored: what is sent under such a name is to be kept in
+ * memory only. Request-forgery tokens are not among them, since they are not sent at all.
+ *
+ * @param {Document | HTMLFormElement} root a form stands for the controls that belong to it
+ * @returns {Set<string>}
+ */
+export function excludedNames(root) {
+  const controls =
+    root instanceof HTMLFormElement ? controlsOf(root) : [...root.querySelectorAll("*")].filter(isControl);
+  const excluded = controls.filter((control) => {
+    const name = nameOf(control);
+    if (name === "" || isCsrf(name) || isDisabled(control) || !isFilled(control)) return false;
+    return isOff(control) || isFile(control) || isSecret(control);
   });
+  return new Set(excluded.map(nameOf));
+}
+
+/**
+ * @param {Control} control
+ * @returns {boolean} whether it, or the form that it belongs to, is switched off
+ */
+function isOff(control) {
+  const { form } = /** @type {{ form?: unknown }} */ (control);
+  return isSwitchedOff(control) || (form instanceof HTMLFormElement && isSwitchedOff(form));
 }
 
 /**

@@ -143,23 +143,17 @@ export class Guard {
    */
   refocus(lost, control) {
     if (this.#edited.has(lost)) this.#edited.add(control);
+    const [selected, top] = [this.#selected, this.#top];
     control.focus({ preventScroll: true });
-    if (!isNative(control)) return this.#reselect(lost, control);
+    if (!isNative(control)) {
+      control.scrollTop = top;
+      if (selected) reselect(selected, lost, control);
+      return;
+    }
     const caret = this.#caret;
     if (!caret || control instanceof HTMLSelectElement || !hasCaret(control)) return;
     control.setSelectionRange(caret.start, caret.end, caret.direction);
     control.scrollTop = caret.top;
-  }
-
-  /**
-   * @param {Control} lost
-   * @param {Control} control
-   */
-  #reselect(lost, control) {
-    const [anchor, focus] = (this.#selected ?? []).map((point) => moved(point, lost, control));
-    if (!anchor?.node || !focus?.node) return;
-    control.scrollTop = this.#top;
-    control.ownerDocument.getSelection()?.setBaseAndExtent(anchor.node, anchor.offset, focus.node, focus.offset);
   }
 }
 
@@ -203,6 +197,17 @@ function caretOf(control) {
  */
 function hasCaret(control) {
   return control.selectionStart !== null;
+}
+
+/**
+ * @param {[Point, Point]} ends of a selection
+ * @param {Control} from
+ * @param {Control} to
+ */
+function reselect([anchor, focus], from, to) {
+  const [start, end] = [moved(anchor, from, to), moved(focus, from, to)];
+  if (!start.node || !end.node) return;
+  to.ownerDocument.getSelection()?.setBaseAndExtent(start.node, start.offset, end.node, end.offset);
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 import { Adopter } from "./adopt.js";
+import { read } from "./capture.js";
 import { controlsOf, formName, isNative } from "./dom.js";
 import { Guard, hasFocus } from "./guard.js";
 import { Controls } from "./controls.js";
@@ -15,11 +16,9 @@ import { Records, fieldKey } from "./records.js";
 import { isAnnounced } from "./restore.js";
 import { Watcher } from "./watch.js";
 
-export { hasExcluded } from "./exclude.js";
-
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./dom.js").Control} Control */
-/** @typedef {import("./records.js").Entry} Entry */
+/** @typedef {import("./merge.js").Value} Value */
 /** @typedef {import("./records.js").Storage} Storage */
 /** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./reconcile.js").Conflict} Conflict */
@@ -61,6 +60,8 @@ export class Forms extends EventTarget {
   #restoring = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
+  /** Controls that hold what was submitted. @type {WeakSet<Control>} */
+  #sent = new WeakSet();
   /** Controls that hold what has been dealt with. @type {WeakSet<Control>} */
   #done = new WeakSet();
   /** @type {AbortController | null} */
@@ -128,15 +129,29 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * What goes up with a mount: the touched fields, in the order and the way a submission would carry them,
-   * then those that are not in the page at present.
+   * What goes up with a mount: all that stands under the names that the user has touched, in the order and the way a
+   * submission would carry it, then what is not in the page at present.
    *
    * @returns {Record<string, [string, string][]>}
    */
   pairs() {
     this.#read();
-    const names = this.records.names().filter((name) => name !== "");
-    return Object.fromEntries(names.map((name) => [name, this.#pairsOf(name)]));
+    return this.#each((fields) =>
+      fields.flatMap(([name, value]) => value.map((text) => /** @type {[string, string]} */ ([name, text]))),
+    );
+  }
+
+  /**
+   * Of the names that the user has touched, those that a submission would not carry, as of a box that was unticked.
+   *
+   * @returns {Record<string, string[]>}
+   */
+  empty() {
+    const all = this.#each((fields) => {
+      const filled = new Set(fields.filter(([, value]) => value.length > 0).map(([name]) => name));
+      return [...new Set(fields.map(([name]) => name))].filter((name) => !filled.has(name));
+    });
+    return Object.fromEntries(Object.entries(all).filter(([, names]) => names.length > 0));
   }
 
   /** Puts back what was stashed; from then on, every later rendering of the page gets it too. */
@@ -147,16 +162,35 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * A form has been dealt with: its stash goes, what stands in the page stays.
+   * A form is about to be submitted as it stands.
+   *
+   * @param {string} name
+   */
+  submit(name) {
+    this.#read();
+    this.records.submit(name);
+    for (const control of this.#controls(name)) this.#sent.add(control);
+  }
+
+  /**
+   * @param {string} form
+   * @param {string} name
+   * @returns {boolean} whether a field of this name is a secret, or was one
+   */
+  isSecret(form, name) {
+    return this.page.isSecret(form, name);
+  }
+
+  /**
+   * A form has been dealt with: its stash goes, but for what was typed since it was submitted. What stands in the page
+   * stays.
    *
    * @param {string} name
    */
   clear(name) {
-    this.#load();
-    this.page.forgetTouched(name);
-    this.records.clear(name);
-    const form = this.page.forms.get(name)?.form;
-    if (form instanceof HTMLFormElement) for (const control of controlsOf(form)) this.#done.add(control);
+    this.#read();
+    const submitted = this.records.settle(name);
+    for (const control of this.#controls(name)) if (!submitted || this.#sent.has(control)) this.#done.add(control);
   }
 
   /** Brings what is known up to what the fields hold: before the page is rendered anew. */
@@ -311,7 +345,9 @@ export class Forms extends EventTarget {
     if (isAnnounced(event)) return;
     this.#at(event, (control) => {
       this.guard.edited(control);
+      this.guard.select(control.ownerDocument.getSelection());
       this.#done.delete(control);
+      this.#sent.delete(control);
       if (!this.page.touch(control)) return;
       // A change ends an edit, and what stands there now must not get lost if a script writes over it.
       const field = event.type === "change" ? this.page.fieldOf(control) : null;
@@ -325,7 +361,7 @@ export class Forms extends EventTarget {
     const part = target instanceof Document ? target.documentElement : target;
     if (!(part instanceof HTMLElement)) return;
     this.guard.scrolled(part);
-    if (this.page.fieldOf(part)?.kind === "scroll" && this.page.touch(part)) this.#schedule();
+    if (this.page.scrolled(part)) this.#schedule();
   }
 
   /**
@@ -346,23 +382,51 @@ export class Forms extends EventTarget {
     const name = formName(form);
     if (name === null || this.page.forms.get(name)?.form !== form) return;
     // The event comes before the reset, and a later listener may still call it off.
-    setTimeout(() => !event.defaultPrevented && this.clear(name));
+    setTimeout(() => {
+      if (event.defaultPrevented) return;
+      this.page.forgetTouched(name);
+      this.records.clear(name);
+    });
+  }
+
+  /**
+   * @template T
+   * @param {(fields: [string, Value][]) => T[]} of what is wanted of the touched fields of a form
+   * @returns {Record<string, T[]>} by the name of the form
+   */
+  #each(of) {
+    const names = this.records.names().filter((name) => name !== "");
+    return Object.fromEntries(names.map((name) => [name, of(this.#touched(name))]));
+  }
+
+  /**
+   * A name that was touched in one place is there with all its fields: which of them a value belongs to is told by
+   * their order only.
+   *
+   * @param {string} name
+   * @returns {[string, Value][]}
+   */
+  #touched(name) {
+    const entries = new Map(this.records.of(name).map((entry) => [fieldKey(entry), entry]));
+    const names = new Set([...entries.values()].filter(({ file }) => !file).map((entry) => entry.name));
+    const found = /** @type {[string, Value][]} */ ([]);
+    for (const field of this.page.forms.get(name)?.fields.values() ?? []) {
+      const entry = entries.get(field.key);
+      entries.delete(field.key);
+      if (!names.has(field.name) || field.secret || field.kind === "file" || field.controls.length === 0) continue;
+      found.push([field.name, entry?.mine ?? read(field) ?? []]);
+    }
+    for (const { file, name, mine } of entries.values()) if (!file) found.push([name, mine]);
+    return found;
   }
 
   /**
    * @param {string} name
-   * @returns {[string, string][]}
+   * @returns {Control[]} those of a form that is in the page
    */
-  #pairsOf(name) {
-    const fields = this.page.forms.get(name)?.fields ?? new Map();
-    const entries = new Map(this.records.of(name).map((entry) => [fieldKey(entry), entry]));
-    const keys = [...[...fields.keys()].filter((key) => entries.has(key)), ...entries.keys()];
-    return [...new Set(keys)].flatMap((key) => {
-      const entry = /** @type {Entry} */ (entries.get(key));
-      const field = /** @type {Field | undefined} */ (fields.get(key));
-      if (entry.file || field?.secret || field?.controls.length === 0) return [];
-      return entry.mine.map((value) => /** @type {[string, string]} */ ([entry.name, value]));
-    });
+  #controls(name) {
+    const form = this.page.forms.get(name)?.form;
+    return form instanceof HTMLFormElement ? controlsOf(form) : [];
   }
 
   #browserRestored() {

@@ -321,8 +321,9 @@ function writeScroll(part, [at = ""]) {
 
 /**
  * @param {Control} part
- * @returns {boolean} whether it can't be scrolled further down
+ * @param {Value} value
+ * @returns {boolean} whether it has become too short to be scrolled that far
  */
-export function isAtEnd({ scrollTop, clientHeight, scrollHeight }) {
-  return scrollTop + clientHeight >= scrollHeight - 1;
+export function isCut({ scrollTop, clientHeight, scrollHeight }, [at = ""]) {
+  return scrollTop < Number(at.split(" ")[1]) && scrollTop + clientHeight >= scrollHeight - 1;
 }

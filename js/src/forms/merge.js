@@ -31,13 +31,15 @@ export function same(a, b) {
 /**
  * Decides between what was rendered when the user began, what they typed, and what is rendered now.
  *
- * @param {{ base: Value, mine: Value, theirs: Value }} field
+ * @param {{ base: Value, mine: Value, theirs: Value, sent?: Value }} field `sent`: what they submitted and went on from:
+ *   the server may come to render that, and nobody else has changed anything then
  * @param {"mine" | "theirs"} [policy] who wins a conflict
  * @returns {Decision}
  */
-export function merge({ base, mine, theirs }, policy = "mine") {
+export function merge({ base, mine, theirs, sent = base }, policy = "mine") {
   if (same(theirs, base)) return { outcome: "mine", value: mine, dirty: true };
   if (same(theirs, mine)) return { outcome: "agreed", value: mine, dirty: true };
+  if (same(theirs, sent)) return { outcome: "mine", value: mine, dirty: true };
   if (policy === "theirs") return { outcome: "conflict", value: theirs, dirty: false };
   return { outcome: "conflict", value: mine, dirty: true };
 }

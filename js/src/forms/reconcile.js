@@ -111,7 +111,7 @@ export class Reconciler {
       entry.mine = now; // neither the user's nor rendered: the page's own script has put it there
       this.records.put(form, entry);
     }
-    const decision = merge({ base: entry.base, mine: entry.mine, theirs }, policyOf(field, bound.form));
+    const decision = merge({ ...entry, theirs }, policyOf(field, bound.form));
     this.#apply(form, field, entry, decision, { theirs, now, control });
   }
 
@@ -127,13 +127,13 @@ export class Reconciler {
     const shown = now !== null && same(now, decision.value);
     if ((!shown || !decision.dirty) && this.guard.protects(field.controls)) {
       // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
-      if (field.kind !== "text") write(field, entry.mine);
+      if (field.kind !== "text" && this.#write(field, entry.mine) !== "") entry.control = null;
       if (conflict) this.#tellConflict(form, field, entry, theirs, "mine");
       return;
     }
     const fresh = entry.control !== control;
     if (!shown) {
-      const why = ++entry.writes > MAX_WRITES ? "rendered too often" : write(field, decision.value);
+      const why = ++entry.writes > MAX_WRITES ? "rendered too often" : this.#write(field, decision.value);
       if (why !== "") {
         entry.control = null;
         return this.#tellOnce(form, entry, "skipped", why);
@@ -148,6 +148,18 @@ export class Reconciler {
     if (conflict) this.#tellConflict(form, field, entry, theirs, decision.dirty ? "mine" : "theirs");
     else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
     if (changed) announce(field);
+  }
+
+  /**
+   * @param {Field} field
+   * @param {Value} value
+   * @returns {string} why it was not taken
+   */
+  #write(field, value) {
+    const why = write(field, value);
+    // The option that was the user's choice may have become another one.
+    if (why !== "" && this.#rendered) write(field, rendered(field));
+    return why;
   }
 
   /**

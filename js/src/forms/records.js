@@ -8,6 +8,8 @@
  * @module
  */
 
+import { same } from "./merge.js";
+
 /** @typedef {import("./merge.js").Value} Value */
 
 /**
@@ -25,6 +27,7 @@
  * @property {number} index which of the fields of this name
  * @property {Value} base what was rendered when the user began
  * @property {Value} mine
+ * @property {Value} [sent] what stood here when the form was last submitted
  * @property {boolean} file a file had been chosen; what it was is not kept
  * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
  *   far
@@ -41,7 +44,7 @@ const keyOf = (name) => `form:${name}`;
  * @param {Pick<Entry, "name" | "index" | "row">} place
  * @returns {string}
  */
-export const fieldKey = ({ name, index, row }) => JSON.stringify([name, index, row]);
+export const fieldKey = ({ name, index, row }) => `${index}:${row.length}:${row}${name}`;
 
 /**
  * @param {Pick<Entry, "name" | "index" | "base" | "mine"> & Partial<Entry>} facts
@@ -56,6 +59,10 @@ export class Records {
   #forms = new Map();
   /** @type {Set<string>} forms whose stored copy is behind */
   #behind = new Set();
+  /** Forms that have been submitted. @type {Set<string>} */
+  #submitted = new Set();
+  /** What was submitted from a control and has been dealt with. @type {WeakMap<object, Value>} */
+  #dealt = new WeakMap();
   #indexed = true;
 
   /**
@@ -79,7 +86,9 @@ export class Records {
     for (const name of this.#storedNames()) {
       if (this.#forms.has(name)) continue;
       try {
-        const entries = parseForm(this.storage.get(keyOf(name)), this.now(), this.maxAge);
+        const stored = this.storage.get(keyOf(name));
+        const entries = parseForm(stored, this.now(), this.maxAge);
+        if (/** @type {{ submitted?: unknown } | null} */ (stored)?.submitted === true) this.#submitted.add(name);
         if (entries.size > 0) this.#forms.set(name, entries);
         else this.storage.remove(keyOf(name));
       } catch (error) {
@@ -133,6 +142,46 @@ export class Records {
     this.#behind.add(form);
   }
 
+  /**
+   * Notes that a form is submitted as it stands.
+   *
+   * @param {string} form
+   */
+  submit(form) {
+    for (const entry of this.of(form)) entry.sent = entry.mine;
+    this.#submitted.add(form);
+    this.#behind.add(form);
+  }
+
+  /**
+   * @param {object} control
+   * @returns {Value | undefined} what was submitted from it and has been dealt with
+   */
+  sentFrom(control) {
+    return this.#dealt.get(control);
+  }
+
+  /**
+   * A form has been dealt with: of one that was submitted, what was typed since then stays. It may be dealt with twice,
+   * by a process that died and by the next one.
+   *
+   * @param {string} form
+   * @returns {boolean} whether it was submitted
+   */
+  settle(form) {
+    if (!this.#submitted.has(form)) {
+      this.clear(form);
+      return false;
+    }
+    for (const entry of this.of(form)) {
+      if (!entry.sent || !same(entry.sent, entry.mine)) continue;
+      if (entry.control) this.#dealt.set(entry.control, entry.sent);
+      this.drop(form, entry);
+    }
+    this.save();
+    return true;
+  }
+
   /** @param {string} form */
   clear(form) {
     this.#forms.delete(form);
@@ -145,6 +194,7 @@ export class Records {
     this.#attempt("", () => this.storage.follow?.());
     const names = new Set([...this.#storedNames(), ...this.names(), ...this.#behind]);
     this.#forms.clear();
+    this.#submitted.clear();
     this.#behind.clear();
     for (const name of names) this.#attempt(name, () => this.storage.remove(keyOf(name)));
     this.#attempt("", () => this.storage.remove(INDEX));
@@ -181,8 +231,9 @@ export class Records {
       this.storage.remove(keyOf(name));
       return true;
     }
-    const fields = entries.map(({ name, row, index, base, mine, file }) => ({ name, row, index, base, mine, file }));
-    return this.storage.set(keyOf(name), { at: this.now(), fields });
+    const fields = entries.map(({ control: _, reported: __, writes: ___, ...kept }) => kept);
+    const submitted = this.#submitted.has(name) && { submitted: true };
+    return this.storage.set(keyOf(name), { at: this.now(), ...submitted, fields });
   }
 
   /** @returns {string[]} */
@@ -225,12 +276,13 @@ export function parseForm(stored, now, maxAge) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, row = "", index, base, mine, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  const { name, row = "", index, base, mine, sent, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
   const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
-  if (!placed || !isValue(base) || !isValue(mine)) {
+  if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || isValue(sent))) {
     throw new TypeError("a stashed field is malformed");
   }
-  return entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
+  const entry = entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
+  return sent ? { ...entry, sent } : entry;
 }
 
 /**

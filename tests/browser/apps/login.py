@@ -13,6 +13,7 @@ from quart.typing import ResponseReturnValue
 from quart_stash import QuartStash, View
 
 LOGIN = os.environ.get("LOGIN", "user_id")
+BEFORE = os.environ.get("BEFORE", "")
 
 app = Quart(__name__)
 app.config["QUART_AUTH_COOKIE_SECURE"] = False  # plain HTTP on the loopback address
@@ -21,7 +22,7 @@ stash = QuartStash(app)
 if LOGIN == "quart-auth":
     quart_auth.QuartAuth(app)
 
-PAGE = """<!doctype html><title>{{ user }}</title>{{ stash_script() }}
+PAGE = """<!doctype html><title>{{ user }}</title><script>{{ before | safe }}</script>{{ stash_script() }}
 <form data-stash="note"><input name="note" id="note"></form>
 <p id="user">{{ user }}</p><p id="state"></p>
 <script type="module">
@@ -48,7 +49,7 @@ def user() -> Any:
 @app.get("/")
 async def page() -> str:
     """Show who is logged in."""
-    return await render_template_string(PAGE, user=user() or "nobody")
+    return await render_template_string(PAGE, user=user() or "nobody", before=BEFORE)
 
 
 @app.get("/out")

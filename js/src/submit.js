@@ -1,0 +1,62 @@
+/** Submits a form as a message: a submission that outlives the connection, or the page, that it is made from. */
+
+import { attribute } from "./forms/dom.js";
+import { excludedNames, isCsrf } from "./forms/exclude.js";
+import { size } from "./frames.js";
+
+/**
+ * @typedef {object} Way how a socket stands
+ * @property {boolean} closed for good
+ * @property {boolean} lost the page was told that there is no connection
+ * @property {number} limit the largest message, in bytes
+ * @property {import("./page.js").Forms | null} forms
+ * @property {(data: string, options: { secret: boolean }) => void} send
+ */
+
+/**
+ * Send what a form submits, and keep the browser from posting it; or leave it to the browser.
+ *
+ * @param {SubmitEvent} event
+ * @param {Way} way
+ * @returns {boolean} whether it was sent
+ * @throws {TypeError} if the form has no name
+ * @throws {Error} if the form can go neither way; what stands in it stays
+ */
+export function submit(event, { closed, lost, limit, forms, send }) {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement)) throw new TypeError("what is submitted is the submit event of a form");
+  const submitter = event.submitter ?? null;
+  /** @param {string} name of an attribute that a button may have too */
+  const said = (name) => (submitter && attribute(submitter, `form${name}`)) ?? attribute(form, name);
+  const method = said("method")?.toLowerCase();
+  // That closes a dialog, and nobody is sent anything.
+  if (method === "dialog") return false;
+  const marked = attribute(form, "data-stash");
+  const name = (marked !== "off" && marked) || attribute(form, "id");
+  if (!name) throw new TypeError('a form that is submitted over a socket needs a name: data-stash="…", or an id');
+
+  const pairs = [...new FormData(form, submitter)].filter(([field]) => !isCsrf(field));
+  const fields = pairs.filter(([, value]) => typeof value === "string");
+  const excluded = excludedNames(form);
+  const secret = fields.some(([field]) => excluded.has(field) || forms?.isSecret(name, field));
+  const data = JSON.stringify({ form: name, fields });
+  const obstacle = closed
+    ? "the socket is closed"
+    : pairs.some(([, value]) => typeof value !== "string" && value.name !== "")
+      ? "a file can't go over a socket"
+      : size(data) > limit
+        ? `the server takes ${limit} bytes`
+        : "";
+
+  // Nothing secret may get into an address, and a form that was made for scripts only would load the page anew.
+  const posts = method === "post" || (said("action") !== null && !secret);
+  if (obstacle && !posts) {
+    event.preventDefault();
+    throw new Error(`the form "${name}" was not submitted: ${obstacle}; with method="post" the browser would post it`);
+  }
+  if (posts && (obstacle || (lost && attribute(form, "data-stash-offline") === "post"))) return false;
+  event.preventDefault();
+  forms?.submit(name);
+  send(data, { secret });
+  return true;
+}

@@ -1,0 +1,83 @@
+"""A composition (Chinese, Japanese, Korean, dictation) goes on, whatever the page and the library do meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.forms.composing import Composition
+from tests.browser.tab import Tab
+
+NOTE_COMPOSED = """
+window.composed = [];
+for (const type of ["compositionstart", "compositionupdate", "compositionend"])
+  addEventListener(type, ({ type, data }) => composed.push({ type, data }), true);
+"""
+
+CONTROLS = {
+    "input": ('<input name="a" id="a">', "document.getElementById('a').value"),
+    "textarea": ('<textarea name="a" id="a"></textarea>', "document.getElementById('a').value"),
+    "contenteditable": (
+        '<div contenteditable data-stash="a" id="a"></div>',
+        "document.getElementById('a').textContent",
+    ),
+}
+
+
+def is_whole(tab: Tab) -> None:
+    """It was one composition from its start to its end."""
+    types = [note["type"] for note in tab.evaluate("composed")]
+    assert types.count("compositionstart") == 1
+    assert types[-1] == "compositionend"
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_over_a_restore(tab: Tab, open_page: Callable[..., None], kind: str) -> None:
+    """A restore in the middle of a composition leaves it alone, though the field had been stashed with another text."""
+    html, text = CONTROLS[kind]
+    html += '<input name="b">'
+    open_page(html)
+    tab.type("old", into="#a")
+    tab.fill("[name=b]", "other")
+    open_page(html, script=NOTE_COMPOSED + "forms.start();")
+    tab.focus("#a")
+    word = Composition(tab)
+    word.begin()
+    tab.run("forms.restore()")
+    assert tab.evaluate(text) == word.stages[0]
+    assert tab.value("[name=b]") == "other"
+    word.go_on()
+    word.commit()
+    assert tab.evaluate(text) == word.stages[2]
+    is_whole(tab)
+    assert (
+        tab.evaluate("forms.pairs()") == {"f": [["a", word.stages[2]], ["b", "other"]]}
+        or kind == "contenteditable"
+    )
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_over_a_morph(tab: Tab, open_page: Callable[..., None], kind: str) -> None:
+    """A rendering by morph of the form in the middle of a composition leaves it alone, also with a new value for it."""
+    html, text = CONTROLS[kind]
+    open_page(html, script=NOTE_COMPOSED + "forms.start(); forms.restore();")
+    tab.focus("#a")
+    word = Composition(tab)
+    word.begin()
+    theirs = {
+        "input": '<input name="a" id="a" value="theirs">',
+        "textarea": '<textarea name="a" id="a">theirs</textarea>',
+        "contenteditable": '<div contenteditable data-stash="a" id="a">theirs</div>',
+    }[kind]
+    for number in range(3):
+        tab.run(
+            "morph(document.forms[0], arguments[0])", f'<form data-stash="f"><h2>{number}</h2>{theirs}</form>'
+        )
+        assert tab.evaluate(text) == word.stages[0]
+    word.go_on()
+    word.commit()
+    assert tab.evaluate("document.querySelector('h2').textContent") == "2"
+    assert tab.evaluate(text) == word.stages[2]
+    is_whole(tab)
+    assert tab.evaluate("conflicts.map(({ theirs, kept }) => [theirs, kept])") == [[["theirs"], "mine"]]
