@@ -56,9 +56,9 @@ async def live(view: View[Trip]) -> None:
             await view.clear_form("trip")
         # The token goes first: what the page shows is never newer than what it keeps, whenever this process dies.
         await view.commit()
-        await view.send(await render("_wizard.html", view.state, typed, focus=focus))
         # For a reload: the page then begins with the right step, and the browser fills it in.
         await view.reflect(**view.state.address())
+        await view.send(await render("_wizard.html", view.state, typed, focus=focus))
 
 
 def read(message: Message) -> MultiDict[str, str]:

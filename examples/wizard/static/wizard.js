@@ -1,15 +1,7 @@
 import { install } from "../_stash/quart-stash.js";
 import { morph } from "../_stash/quart-stash-morph.js";
 
-install(htmx);
-htmx.defineExtension("stash-morph", {
-  isInlineSwap: (style) => style === "morph",
-  handleSwap(style, target, fragment) {
-    if (style !== "morph") return false;
-    morph(target, [...fragment.childNodes]);
-    return [target];
-  },
-});
+install(htmx, { morph });
 
 const form = document.getElementById("trip");
 const note = () => document.getElementById("note");
@@ -24,14 +16,8 @@ form.addEventListener("htmx:wsConfigSend", (event) => {
   const { triggeringEvent, parameters } = event.detail;
   // What has been put back into the fields, the server had with the mount.
   if (triggeringEvent.detail?.stash) event.preventDefault();
-  // htmx takes the last button along, whatever happens next.
+  // After Enter, htmx would take the button along with every change that follows.
   if (triggeringEvent.type !== "submit") delete parameters.do;
-});
-
-// The server says where the focus goes after a button has been pressed.
-document.addEventListener("htmx:wsAfterMessage", () => {
-  form.querySelector("[autofocus]")?.focus();
-  showFormat();
 });
 
 // The editor's buttons.
@@ -51,6 +37,7 @@ form.addEventListener("paste", (event) => {
   document.execCommand("insertText", false, event.clipboardData.getData("text/plain"));
 });
 document.addEventListener("selectionchange", showFormat);
+document.addEventListener("htmx:wsAfterMessage", showFormat);
 
 function showFormat() {
   for (const button of form.querySelectorAll("[data-format]")) {
