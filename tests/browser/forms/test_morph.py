@@ -64,7 +64,7 @@ class TestTheUsers:
             '<select name="s"><option>z<option>y<option>a<option>b</select>'
             '<select name="m" multiple><option>c<option>b<option>a</select>',
         )
-        assert sorted(shown(page)) == sorted(chosen)  # type: ignore[arg-type, call-overload]
+        assert sorted(shown(page)) == sorted(chosen)  # type: ignore[call-overload]
         assert page.conflicts() == []
 
     def test_option_gone(self, page: FormPage) -> None:
