@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,10 @@ from tests.browser.tab import Tab
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """Each of the engines in turn."""
     browser = Browser(request.param)
+    # A run that is told to end (`timeout`, a CI's stop button) ends its browsers, as after Ctrl-C.
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
     yield browser
+    signal.signal(signal.SIGTERM, before)
     browser.end()
 
 
