@@ -46,7 +46,7 @@ async def live(view: View[Trip]) -> None:
     What is typed is the browser's. It hands all of it over with the mount, and each message has the newest of one
     step: so it is not kept here, and a process that takes over has it at once.
     """
-    typed = view.forms.get("trip", MultiDict())
+    typed: MultiDict[str, str] = view.forms.get("trip", MultiDict())
     await view.send(await render("_wizard.html", view.state, typed))
     async for message in view:
         form = read(message)
