@@ -144,9 +144,7 @@ def model() -> None:
 def browser() -> None:
     """The tests in Chromium, Firefox and WebKit."""
     here = python()
-    install_programs(
-        "chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "xdotool", "haproxy", "nginx"
-    )
+    install_programs("chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "haproxy", "nginx")
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
 
 
