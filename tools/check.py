@@ -148,6 +148,14 @@ def browser() -> None:
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
 
 
+def pictures() -> None:
+    """What tests show, recorded for the documentation."""
+    here = python()
+    install_programs("chromium", "chromedriver")
+    os.environ["PICTURES"] = "docs/recovery"
+    run(here / "python", "-m", "pytest", "--quiet", "-k", "chromium", "tests/browser")
+
+
 def wheel() -> None:
     """The built wheel, installed and served outside the checkout."""
     run(python() / "python", "tools/wheel.py")
@@ -191,6 +199,7 @@ OTHERS: dict[str, Callable[[], None]] = {
     "bundle": bundle,
     "docs": documentation,
     "format": layout,
+    "pictures": pictures,
     "soak": soak,
 }
 
