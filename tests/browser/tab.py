@@ -245,8 +245,12 @@ class Tab:
         Args:
             url: where it is; where this page is unless said.
         """
+        return self.appearing(lambda: self.run("window.open(arguments[0] ?? location.href)", url))
+
+    def appearing(self, action: Callable[[], None]) -> Self:
+        """Return the window that appears when this is done."""
         known = self.driver.window_handles
-        self.run("window.open(arguments[0] ?? location.href)", url)
+        action()
         end = time.monotonic() + PATIENCE
         while not (added := set(self.driver.window_handles).difference(known)):
             if time.monotonic() > end:
