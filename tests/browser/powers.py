@@ -47,7 +47,7 @@ def duplicate(tab: Tab) -> Tab:
     """Duplicate a tab, as its menu does: with its history and its storage."""
     if tab.browser.engine == "webkit":
         # It has no such entry in its menu. What a copy is made of is the same: storage, and the history entry.
-        copy = tab.duplicate(f"{tab.url}?")
+        copy = tab.duplicate("/favicon.ico")
         copy.run("history.replaceState(opener.history.state, '', arguments[0])", tab.url)
         copy.reload()
         return copy
