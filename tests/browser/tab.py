@@ -61,7 +61,7 @@ return [...select.options].filter(({ value, selected }) => values.includes(value
 STORAGE = """
 try {
   dispatchEvent(new PageTransitionEvent("pagehide"));
-  return JSON.stringify([Object.entries(sessionStorage), Object.entries(localStorage)]);
+  return JSON.stringify([Object.entries(sessionStorage ?? {}), Object.entries(localStorage ?? {})]);
 } catch (error) {
   if (error.name === "SecurityError") return "";
   throw error;
