@@ -147,6 +147,8 @@ def browser() -> None:
     install_programs(
         "chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "xdotool", "haproxy", "nginx"
     )
+    # axe, which looks for what a screen reader stumbles over.
+    install_packages(find_node())
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
 
 

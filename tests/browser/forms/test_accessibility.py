@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.browser.fleet import Fleet, fleet
 from tests.browser.note import address
 from tests.browser.tab import Tab
+from tests.test_demo import start
 
 AXE = Path(__file__).parents[3] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 EXAMPLES = {"profile": "#bio", "launcher": "#name"}
@@ -79,6 +81,24 @@ async def test_axe(example: str, tab: Tab, tmp_path: Path) -> None:
         await servers.succeed()
         tab.wait_for("document.querySelector('stash-status').textContent === 'Connected again.'")
         assert violations(tab) == []
+
+
+def test_axe_demo(tab: Tab) -> None:
+    """No violation in the demo: its first page, and the panel that it adds to the others."""
+    with start() as demo:
+        assert demo.stdout is not None
+        home = next(match[1] for line in demo.stdout if (match := re.search(r"The demo is at (\S+)", line)))
+        tab.goto(home)
+        assert violations(tab) == []
+        for example in EXAMPLES:
+            tab.goto(f"{home}{example}/")
+            tab.wait_for(STATE, "connected")
+            tab.wait_for(
+                "[...document.body.children].some(({ shadowRoot }) => shadowRoot?.querySelector('button'))"
+            )
+            assert violations(tab) == []
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=60)
 
 
 async def test_deploy_is_silent(tab: Tab, tmp_path: Path) -> None:
