@@ -1,1 +1,1 @@
-"""Two small applications, and a demonstration that serves both while their server is deployed and killed."""
+"""Small applications, and a demonstration that serves them while their server is deployed and killed."""

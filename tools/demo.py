@@ -17,7 +17,7 @@ def main() -> None:
             interpreter = find_python(version)
         except SetupError:
             continue
-        python = make_venv("demo", interpreter) / "python"
+        python = make_venv("demo", interpreter, ("examples",)) / "python"
         os.chdir(ROOT)
         os.execv(python, [str(python), "-m", "examples.demo", *sys.argv[1:]])
     fail(f"the demo needs one of Python {', '.join(SUPPORTED)} with its `venv` module")

@@ -1,1 +1,1 @@
-"""Both examples on one address, with deploys and kills at the press of a button."""
+"""The examples on one address, with deploys and kills at the press of a button."""

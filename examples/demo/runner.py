@@ -62,7 +62,7 @@ class Demo:
             "DEMO_CONTROL": await self.control.start(),
             # Each generation has the same keys, as on a real deploy: else none could open another's tokens.
             "QUART_SECRET_KEY": os.environ.get("QUART_SECRET_KEY") or secrets.token_urlsafe(32),
-            "QUART_DATABASE": str(self._folder / "profile.sqlite3"),
+            "QUART_DATABASE": str(self._folder / "demo.sqlite3"),
             "QUART_DEPLOYMENTS": str(self._folder / "deployments"),
         }
         self.servers = Servers(self._listener, self._folder, environment, tell=self.control.tell, log=say)
@@ -170,6 +170,7 @@ _WELCOME = """
   The demo is at {0}/
 
     {0}/profile/    type into a form
+    {0}/wizard/     plan a trip, step by step
     {0}/launcher/   make secrets that the server does not keep
 
   Press Deploy or Kill at the foot of the page, in the middle of a sentence. Ctrl-C ends it.

@@ -16,6 +16,7 @@ __all__ = ["NotReady", "Servers"]
 
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 20.0
+EXAMPLES = ("profile", "wizard", "launcher")
 LIMIT = 12  # Hypercorn's own, in seconds: longer than STASH_SHUTDOWN_TIMEOUT, as it should be
 
 
@@ -135,7 +136,7 @@ class Servers:
         self._watching[server] = asyncio.create_task(self._watch(server))
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                while not (await _ready(health, "profile") and await _ready(health, "launcher")):
+                while not all([await _ready(health, example) for example in EXAMPLES]):
                     if process.returncode is not None:
                         raise NotReady(f"server {number} has exited with {process.returncode}")
                     await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What the demo serves: both examples as they are, a page that leads to them, and a panel in each page."""
+"""What the demo serves: the examples as they are, a page that leads to them, and a panel in each page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from quart import Quart, Response
 
 from ..launcher.app import app as launcher
 from ..profile.app import app as profile
+from ..wizard.app import app as wizard
 
 __all__ = ["Mounts", "app"]
 
@@ -37,7 +38,7 @@ async def add_panel(response: Response) -> Response:
     return response
 
 
-for example in (profile, launcher):
+for example in (profile, wizard, launcher):
     # They run in reverse order: this one last, when the example has set its own headers.
     example.after_request_funcs[None].insert(0, add_panel)
 
@@ -89,4 +90,4 @@ class Mounts:
         return next((reply for reply in said if reply["type"].endswith(".failed")), said[0])
 
 
-app = Mounts({"/profile": profile, "/launcher": launcher, "": home})
+app = Mounts({"/profile": profile, "/wizard": wizard, "/launcher": launcher, "": home})

@@ -4,12 +4,22 @@ import { excludedNames, isCsrf } from "./forms/exclude.js";
 import { StashSocket } from "./socket.js";
 
 /**
+ * @typedef {object} Htmx
+ * @property {(url: string) => any} [createWebSocket]
+ * @property {(name: string, hooks: object) => any} [defineExtension] htmx 2
+ * @property {(name: string, hooks: object) => any} [registerExtension] htmx 4
+ */
+/** @typedef {(target: Element, html: Node[], options: { style: "outerHTML" | "innerHTML" }) => void} Morph */
+
+/**
  * Let htmx's WebSocket extension, that of htmx 2 or 4, use sockets that outlive the server's process.
  *
- * @param {{ createWebSocket?: (url: string) => any, registerExtension?: (name: string, hooks: object) => any }} htmx
- * @param {import("./socket.js").Options} [options] for every socket that it makes
+ * @param {Htmx} htmx
+ * @param {import("./socket.js").Options & { morph?: Morph }} [options] for every socket that it makes; `morph`: that of
+ *   `quart-stash-morph.js`, for an extension `stash-morph` with the swap styles `morph` and `morph:innerHTML`
  */
-export function install(htmx, options) {
+export function install(htmx, { morph, ...options } = {}) {
+  if (morph) htmx.defineExtension?.("stash-morph", swapping(morph));
   const make = (/** @type {string} */ url, more = {}) => new HtmxSocket(url, { ...more, ...options });
   htmx.createWebSocket = (url) => make(url);
   // htmx 4 asks nobody for its sockets: it calls this hook, and makes a `WebSocket` before anything else can run.
@@ -25,6 +35,23 @@ export function install(htmx, options) {
       queueMicrotask(() => (globalThis.WebSocket = WebSocket));
     },
   });
+}
+
+/**
+ * @param {Morph} morph
+ * @returns {object} an extension that renders what htmx swaps in
+ */
+function swapping(morph) {
+  const style = (/** @type {string} */ swap) => (swap === "morph:innerHTML" ? "innerHTML" : "outerHTML");
+  return {
+    isInlineSwap: (/** @type {string} */ swap) => swap === "morph",
+    handleSwap: (/** @type {string} */ swap, /** @type {Element} */ target, /** @type {Element | DocumentFragment} */ html) => {
+      if (swap !== "morph" && swap !== "morph:innerHTML") return false;
+      const nodes = html instanceof DocumentFragment || style(swap) === "innerHTML" ? [...html.childNodes] : [html];
+      morph(target, nodes, { style: style(swap) });
+      return [target];
+    },
+  };
 }
 
 /** A socket as the extension treats it. */

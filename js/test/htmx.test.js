@@ -124,3 +124,17 @@ test("htmx 4: a page that goes and comes back from the cache has its view again"
   submit();
   await until(() => messages(network).length === 1);
 });
+
+test("htmx 2: with morph, what comes with hx-swap-oob=\"morph\" is rendered by it", async () => {
+  const { window, network } = await open(2, "<input name=text>");
+  window.seen = [];
+  window.eval("stash.install(htmx, { morph: (target, nodes, { style }) => seen.push([target.id, nodes[0].outerHTML, style]) })");
+  window.document.querySelector("main")?.setAttribute("hx-ext", "ws, stash-morph");
+  await until(() => network.sockets.length === 1 && network.last.said.length === 1);
+  network.last.hear('=<p id=answer hx-swap-oob="morph">heard</p>');
+  await until(() => window.seen.length === 1);
+  assert.deepEqual([...window.seen[0]], ["answer", '<p id="answer">heard</p>', "outerHTML"]);
+  window.htmx.swap("#answer", "<b>in</b>", { swapStyle: "morph:innerHTML" }, { contextElement: window.document.querySelector("main") });
+  await until(() => window.seen.length === 2);
+  assert.deepEqual([...window.seen[1]], ["answer", "<b>in</b>", "innerHTML"]);
+});

@@ -96,13 +96,18 @@ class Tab:
         """Load the page again."""
         self._travel(self.driver.refresh, "location.reload()", LOADED)
 
-    def back(self, *, until: str = LOADED) -> None:
+    def back(self, steps: int = 1, *, until: str = LOADED) -> None:
         """Go back to another document of the tab's history."""
-        self._travel(self.driver.back, "history.back()", until)
+        self._go(-steps, until)
 
-    def forward(self, *, until: str = LOADED) -> None:
+    def forward(self, steps: int = 1, *, until: str = LOADED) -> None:
         """Go forward to another document of the tab's history."""
-        self._travel(self.driver.forward, "history.forward()", until)
+        self._go(steps, until)
+
+    def _go(self, steps: int, until: str) -> None:
+        commands = {-1: self.driver.back, 1: self.driver.forward}
+        script = f"history.go({steps})"
+        self._travel(commands.get(steps, lambda: self.run(script)), script, until)
 
     def _travel(self, command: Callable[[], None], script: str, until: str) -> None:
         if self.browser.engine == "webkit":

@@ -6,19 +6,18 @@
  */
 
 import { Adopter } from "./adopt.js";
-import { read } from "./capture.js";
-import { controlsOf, formName, isNative } from "./dom.js";
+import { empty, filled } from "./collect.js";
+import { controlsOf, isNative } from "./dom.js";
 import { Guard, hasFocus } from "./guard.js";
 import { Controls } from "./controls.js";
 import { isChanged, remember } from "./kinds.js";
+import { Listener } from "./listen.js";
 import { Reconciler } from "./reconcile.js";
-import { Records, fieldKey } from "./records.js";
-import { isAnnounced } from "./restore.js";
+import { Records } from "./records.js";
 import { Watcher } from "./watch.js";
 
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./dom.js").Control} Control */
-/** @typedef {import("./merge.js").Value} Value */
 /** @typedef {import("./records.js").Storage} Storage */
 /** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./reconcile.js").Conflict} Conflict */
@@ -64,8 +63,6 @@ export class Forms extends EventTarget {
   #sent = new WeakSet();
   /** Controls that hold what has been dealt with. @type {WeakSet<Control>} */
   #done = new WeakSet();
-  /** @type {AbortController | null} */
-  #listening = null;
 
   /** @param {FormsOptions} options */
   constructor({ root, storage, now, maxAge = DAY, names }) {
@@ -89,6 +86,17 @@ export class Forms extends EventTarget {
       conflict: (conflict) => this.#emit("conflict", conflict),
     });
     this.adopter = new Adopter({ page: this.page, guard: this.guard, reconciler: this.reconciler });
+    this.listener = new Listener({
+      root,
+      page: this.page,
+      guard: this.guard,
+      adopter: this.adopter,
+      told: {
+        edited: (control) => this.#edited(control),
+        changed: () => this.#schedule(),
+        reset: (form) => this.#reset(form),
+      },
+    });
     this.watcher = new Watcher(root, {
       changed: () => this.#pageChanged(),
       part: (part) => this.#partChanged(part),
@@ -120,9 +128,9 @@ export class Forms extends EventTarget {
    *   the browser puts back is theirs, and is taken out again
    */
   start({ foreign = false } = {}) {
-    if (this.#listening) return;
+    if (this.listener.listening) return;
     this.#load();
-    this.#listen();
+    this.listener.start();
     this.watcher.start();
     this.page.bind();
     this.adopter.adopt({ foreign });
@@ -136,9 +144,7 @@ export class Forms extends EventTarget {
    */
   pairs() {
     this.#read();
-    return this.#each((fields) =>
-      fields.flatMap(([name, value]) => value.map((text) => /** @type {[string, string]} */ ([name, text]))),
-    );
+    return filled(this.page);
   }
 
   /**
@@ -147,11 +153,7 @@ export class Forms extends EventTarget {
    * @returns {Record<string, string[]>}
    */
   empty() {
-    const all = this.#each((fields) => {
-      const filled = new Set(fields.filter(([, value]) => value.length > 0).map(([name]) => name));
-      return [...new Set(fields.map(([name]) => name))].filter((name) => !filled.has(name));
-    });
-    return Object.fromEntries(Object.entries(all).filter(([, names]) => names.length > 0));
+    return empty(this.page);
   }
 
   /** Puts back what was stashed; from then on, every later rendering of the page gets it too. */
@@ -244,8 +246,7 @@ export class Forms extends EventTarget {
   /** Writes what is left and listens no more. */
   stop() {
     this.flush();
-    this.#listening?.abort();
-    this.#listening = null;
+    this.listener.stop();
     this.watcher.stop();
   }
 
@@ -258,7 +259,7 @@ export class Forms extends EventTarget {
   /** Brings the records up to what the fields hold. */
   #read() {
     this.#load();
-    if (!this.#listening) return;
+    if (!this.listener.listening) return;
     if (this.watcher.pending()) this.#pageChanged();
     this.page.reread();
   }
@@ -289,79 +290,16 @@ export class Forms extends EventTarget {
     if (control) this.guard.refocus(lost, control);
   }
 
-  #listen() {
-    this.#listening = new AbortController();
-    const { signal } = this.#listening;
-    const on = { capture: true, passive: true, signal };
-    const { root, guard } = this;
-    root.addEventListener("input", (event) => this.#edited(event), on);
-    root.addEventListener("change", (event) => this.#edited(event), on);
-    root.addEventListener("reset", (event) => this.#reset(event), on);
-    for (const type of ["keydown", "pointerdown", "compositionstart", "wheel", "touchmove"]) {
-      root.addEventListener(type, (event) => this.#acted(event), on);
-    }
-    root.addEventListener("focusin", (event) => this.#focused(event), on);
-    root.addEventListener("focusout", (event) => this.#at(event, (control) => guard.focusOut(control)), on);
-    root.addEventListener("scroll", ({ target }) => this.#scrolled(target), on);
-    const document = root instanceof Document ? root : root.ownerDocument;
-    document.addEventListener("selectionchange", () => guard.select(document.getSelection()), on);
-    const window = document.defaultView;
-    if (!window || document.readyState === "complete") return;
-    window.addEventListener("load", () => this.adopter.beforeBrowser(), { once: true, signal });
-    window.addEventListener("pageshow", () => this.#browserRestored(), { once: true, signal });
+  /** @param {Control} control */
+  #edited(control) {
+    this.#done.delete(control);
+    this.#sent.delete(control);
   }
 
-  /**
-   * Runs an action for the control that an event happened in: events come from within custom elements and
-   * editable parts.
-   *
-   * @param {Event} event
-   * @param {(control: Control) => void} action
-   */
-  #at(event, action) {
-    const path = event.composedPath();
-    const control =
-      path.find((target) => target instanceof HTMLElement && this.page.fieldOf(target)) ?? path.find(isNative);
-    if (control) action(/** @type {Control} */ (control));
-  }
-
-  /** @param {Event} event */
-  #acted(event) {
-    const [target] = event.composedPath();
-    this.page.acted = true;
-    if (target instanceof Element) this.#at(event, (control) => this.guard.pressed(event.type, target, control));
-  }
-
-  /** @param {Event} event */
-  #focused(event) {
-    this.#at(event, (control) => {
-      this.guard.focusIn(control);
-      this.page.visit(control);
-    });
-  }
-
-  /** @param {Event} event */
-  #edited(event) {
-    if (isAnnounced(event)) return;
-    this.#at(event, (control) => {
-      this.guard.edited(control);
-      this.guard.select(control.ownerDocument.getSelection());
-      this.#done.delete(control);
-      this.#sent.delete(control);
-      if (!this.page.touch(control)) return;
-      // A change ends an edit, and what stands there now must not get lost if a script writes over it.
-      const field = event.type === "change" ? this.page.fieldOf(control) : null;
-      if (field) this.page.settleField(field);
-      this.#schedule();
-    });
-  }
-
-  /** @param {EventTarget | null} target */
-  #scrolled(target) {
-    const part = target instanceof Document ? target.documentElement : target;
-    if (!(part instanceof HTMLElement)) return;
-    this.guard.scrolled(part);
-    if (this.page.scrolled(part)) this.#schedule();
+  /** @param {string} form */
+  #reset(form) {
+    this.page.forgetTouched(form);
+    this.records.clear(form);
   }
 
   /**
@@ -375,51 +313,6 @@ export class Forms extends EventTarget {
     if (kind && this.page.touch(part)) this.#schedule();
   }
 
-  /** @param {Event} event */
-  #reset(event) {
-    const form = event.target;
-    if (!(form instanceof HTMLFormElement)) return;
-    const name = formName(form);
-    if (name === null || this.page.forms.get(name)?.form !== form) return;
-    // The event comes before the reset, and a later listener may still call it off.
-    setTimeout(() => {
-      if (event.defaultPrevented) return;
-      this.page.forgetTouched(name);
-      this.records.clear(name);
-    });
-  }
-
-  /**
-   * @template T
-   * @param {(fields: [string, Value][]) => T[]} of what is wanted of the touched fields of a form
-   * @returns {Record<string, T[]>} by the name of the form
-   */
-  #each(of) {
-    const names = this.records.names().filter((name) => name !== "");
-    return Object.fromEntries(names.map((name) => [name, of(this.#touched(name))]));
-  }
-
-  /**
-   * A name that was touched in one place is there with all its fields: which of them a value belongs to is told by
-   * their order only.
-   *
-   * @param {string} name
-   * @returns {[string, Value][]}
-   */
-  #touched(name) {
-    const entries = new Map(this.records.of(name).map((entry) => [fieldKey(entry), entry]));
-    const names = new Set([...entries.values()].filter(({ file }) => !file).map((entry) => entry.name));
-    const found = /** @type {[string, Value][]} */ ([]);
-    for (const field of this.page.forms.get(name)?.fields.values() ?? []) {
-      const entry = entries.get(field.key);
-      entries.delete(field.key);
-      if (!names.has(field.name) || field.secret || field.kind === "file" || field.controls.length === 0) continue;
-      found.push([field.name, entry?.mine ?? read(field) ?? []]);
-    }
-    for (const { file, name, mine } of entries.values()) if (!file) found.push([name, mine]);
-    return found;
-  }
-
   /**
    * @param {string} name
    * @returns {Control[]} those of a form that is in the page
@@ -429,13 +322,8 @@ export class Forms extends EventTarget {
     return form instanceof HTMLFormElement ? controlsOf(form) : [];
   }
 
-  #browserRestored() {
-    this.adopter.afterBrowser();
-    this.#schedule();
-  }
-
   #schedule() {
-    if (this.#timer === null && this.#listening) this.#timer = setTimeout(() => this.flush(), SAVE_INTERVAL);
+    if (this.#timer === null && this.listener.listening) this.#timer = setTimeout(() => this.flush(), SAVE_INTERVAL);
   }
 
   #cancel() {

@@ -1,0 +1,136 @@
+/**
+ * Hears what the user does: edits, presses, focus, scrolling; and what the browser does to forms by itself.
+ *
+ * @module
+ */
+
+import { addParts } from "./collect.js";
+import { formName, isNative } from "./dom.js";
+import { isAnnounced } from "./restore.js";
+
+/** @typedef {import("./dom.js").Control} Control */
+
+/** What opens a list or a picker, begins a composition, or scrolls. */
+const ACTS = ["keydown", "pointerdown", "compositionstart", "wheel", "touchmove"];
+
+export class Listener {
+  /** @type {AbortController | null} */
+  #listening = null;
+
+  /**
+   * @param {object} world
+   * @param {Document | Element} world.root
+   * @param {import("./controls.js").Controls} world.page
+   * @param {import("./guard.js").Guard} world.guard
+   * @param {import("./adopt.js").Adopter} world.adopter
+   * @param {object} world.told
+   * @param {(control: Control) => void} world.told.edited
+   * @param {() => void} world.told.changed there is something to stash
+   * @param {(form: string) => void} world.told.reset
+   */
+  constructor({ root, page, guard, adopter, told }) {
+    this.root = root;
+    this.page = page;
+    this.guard = guard;
+    this.adopter = adopter;
+    this.told = told;
+  }
+
+  get listening() {
+    return this.#listening !== null;
+  }
+
+  start() {
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    const on = { capture: true, passive: true, signal };
+    const { root, guard, page, adopter } = this;
+    root.addEventListener("input", (event) => this.#edited(event), on);
+    root.addEventListener("change", (event) => this.#edited(event), on);
+    root.addEventListener("reset", (event) => this.#reset(event), on);
+    root.addEventListener("formdata", (event) => addParts(page, /** @type {FormDataEvent} */ (event)), on);
+    for (const type of ACTS) root.addEventListener(type, (event) => this.#acted(event), on);
+    root.addEventListener("focusin", (event) => this.#focused(event), on);
+    root.addEventListener("focusout", (event) => this.#at(event, (control) => guard.focusOut(control)), on);
+    root.addEventListener("scroll", ({ target }) => this.#scrolled(target), on);
+    const document = root instanceof Document ? root : root.ownerDocument;
+    document.addEventListener("selectionchange", () => guard.select(document.getSelection()), on);
+    const window = document.defaultView;
+    if (!window || document.readyState === "complete") return;
+    const once = { once: true, signal };
+    window.addEventListener("load", () => adopter.beforeBrowser(), once);
+    window.addEventListener("pageshow", () => this.#browserRestored(), once);
+  }
+
+  stop() {
+    this.#listening?.abort();
+    this.#listening = null;
+  }
+
+  /**
+   * Runs an action for the control that an event happened in: events come from within custom elements and
+   * editable parts.
+   *
+   * @param {Event} event
+   * @param {(control: Control) => void} action
+   */
+  #at(event, action) {
+    const path = event.composedPath();
+    const control =
+      path.find((target) => target instanceof HTMLElement && this.page.fieldOf(target)) ?? path.find(isNative);
+    if (control) action(/** @type {Control} */ (control));
+  }
+
+  /** @param {Event} event */
+  #edited(event) {
+    if (isAnnounced(event)) return;
+    this.#at(event, (control) => {
+      this.guard.edited(control);
+      this.guard.select(control.ownerDocument.getSelection());
+      this.told.edited(control);
+      if (!this.page.touch(control)) return;
+      // A change ends an edit, and what stands there now must not get lost if a script writes over it.
+      const field = event.type === "change" ? this.page.fieldOf(control) : null;
+      if (field) this.page.settleField(field);
+      this.told.changed();
+    });
+  }
+
+  /** @param {Event} event */
+  #acted(event) {
+    const [target] = event.composedPath();
+    this.page.acted = true;
+    if (target instanceof Element) this.#at(event, (control) => this.guard.pressed(event.type, target, control));
+  }
+
+  /** @param {Event} event */
+  #focused(event) {
+    this.#at(event, (control) => {
+      this.guard.focusIn(control);
+      this.page.visit(control);
+    });
+  }
+
+  /** @param {EventTarget | null} target */
+  #scrolled(target) {
+    const part = target instanceof Document ? target.documentElement : target;
+    if (!(part instanceof HTMLElement)) return;
+    this.guard.scrolled(part);
+    if (this.page.scrolled(part)) this.told.changed();
+  }
+
+  /** @param {Event} event */
+  #reset(event) {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement)) return;
+    const name = formName(form);
+    if (name === null || this.page.forms.get(name)?.form !== form) return;
+    // The event comes before the reset, and a later listener may still call it off.
+    setTimeout(() => event.defaultPrevented || this.told.reset(name));
+  }
+
+  #browserRestored() {
+    this.adopter.afterBrowser();
+    this.told.changed();
+  }
+}
