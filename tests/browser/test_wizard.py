@@ -298,3 +298,29 @@ async def test_without_javascript(tmp_path: Path) -> None:
         assert await page.inner_text("#number") == "1"
         await browser.close()
     assert booked(tmp_path)[0]["note"] == "A &lt;window&gt; seat<br>please"
+
+
+async def test_nothing_flashes(tab: Tab, tmp_path: Path) -> None:
+    """Over a kill and a deploy no rendering lacks a row, or what was typed into it."""
+    async with serving(tmp_path) as servers:
+        begin(tab, servers)
+        fill_contact(tab)
+        tab.click("#add")
+        focused(tab, "traveller-2-name")
+        tab.type("Ada")
+        tab.run(
+            """
+            window.seen = new Set();
+            const look = () => seen.add(document.getElementById("traveller-2-name")?.value);
+            const changes = { childList: true, subtree: true, attributes: true };
+            new MutationObserver(look).observe(document.body, changes);
+            """
+        )
+        for restart in (servers.kill, servers.deploy):
+            await restart()
+            # What the next process says of it.
+            tab.click("#up-2")
+            focused(tab, "down-2")
+            tab.click("#down-2")
+            focused(tab, "up-2")
+        assert tab.evaluate("[...seen]") == ["Ada"]
