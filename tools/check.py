@@ -147,6 +147,7 @@ def browser() -> None:
     install_programs(
         "chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "xdotool", "haproxy", "nginx"
     )
+    install_packages(find_node())
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from playwright.async_api import async_playwright
 
+from tests.browser.accessibility import violations
 from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, fleet
 from tests.browser.tab import Tab
 
@@ -324,3 +325,32 @@ async def test_nothing_flashes(tab: Tab, tmp_path: Path) -> None:
             tab.click("#down-2")
             focused(tab, "up-2")
         assert tab.evaluate("[...seen]") == ["Ada"]
+
+
+async def test_accessible(tab: Tab, tmp_path: Path) -> None:
+    """In no step, with all its fields and what is wrong with them, does axe-core find anything to mend."""
+    async with serving(tmp_path) as servers:
+        begin(tab, servers)
+        tab.check("#company_pays")
+        tab.find("#company")
+        tab.click("#next")
+        focused(tab, "name")
+        assert violations(tab) == []
+        tab.uncheck("#company_pays")
+        tab.wait_for("!document.getElementById('company')")
+        fill_contact(tab)
+        tab.click("#next")
+        focused(tab, "traveller-1-name")
+        assert violations(tab) == []
+        tab.type("Ada")
+        choose(tab, 1, "France", "Paris")
+        proceed(tab, "#next", 3)
+        tab.click("#next")
+        focused(tab, "date")
+        assert violations(tab) == []
+        tab.fill("#date", "2999-05-01")
+        proceed(tab, "#next", 4)
+        assert violations(tab) == []
+        tab.click("#book")
+        tab.find("#number")
+        assert violations(tab) == []
