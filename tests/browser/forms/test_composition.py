@@ -49,7 +49,7 @@ def test_over_a_restore(page: FormPage, kind: str) -> None:
     word.commit()
     assert page.evaluate(text) == word.stages[2]
     is_whole(page)
-    assert page.pairs() == {"f": [["a", word.stages[2]], ["b", "other"]]} or kind == "contenteditable"
+    assert sorted(page.pairs()["f"]) == [["a", word.stages[2]], ["b", "other"]]
 
 
 @pytest.mark.parametrize("kind", CONTROLS)
