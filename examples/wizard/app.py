@@ -88,7 +88,7 @@ async def post() -> ResponseReturnValue:
     if not hmac.compare_digest(form.get("csrf_token", "").encode(), csrf_token().encode()):
         abort(400, "The form's token is missing or old: please load the page again.")
     trip, typed = Trip.read(form), form.copy()
-    if "plain_note" in form:
+    if "plain_note" in form and "note" not in form:
         typed["note"] = rich(form["plain_note"])
     # The form carries a key, so that a double click books once.
     focus = await advance(trip, typed, form, key=f"{current_user()}:{form.get('key', '')}")

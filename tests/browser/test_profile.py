@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Page, async_playwright
 
 from tests.browser import fleet as chromium
+from tests.browser.accessibility import violations
 from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, connected, fleet, witnessed
 from tests.browser.tab import Tab
 
@@ -156,6 +157,7 @@ async def test_conflict_is_told_beside_its_field(tab: Tab, tmp_path: Path) -> No
             "document.getElementById('name').getAttribute('aria-describedby')"
         )
         assert tab.value("#name") == "Ada"
+        assert violations(tab) == []
         tab.click("[data-conflict=name] button:nth-of-type(1)")
         assert tab.value("#name") == "Grace"
         assert tab.evaluate("document.activeElement.id") == "name"

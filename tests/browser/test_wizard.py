@@ -13,6 +13,7 @@ from typing import Any
 
 from playwright.async_api import async_playwright
 
+from tests.browser.accessibility import violations
 from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, fleet
 from tests.browser.tab import Tab
 
@@ -298,3 +299,58 @@ async def test_without_javascript(tmp_path: Path) -> None:
         assert await page.inner_text("#number") == "1"
         await browser.close()
     assert booked(tmp_path)[0]["note"] == "A &lt;window&gt; seat<br>please"
+
+
+async def test_nothing_flashes(tab: Tab, tmp_path: Path) -> None:
+    """Over a kill and a deploy no rendering lacks a row, or what was typed into it."""
+    async with serving(tmp_path) as servers:
+        begin(tab, servers)
+        fill_contact(tab)
+        tab.click("#add")
+        focused(tab, "traveller-2-name")
+        tab.type("Ada")
+        tab.run(
+            """
+            window.seen = new Set();
+            const look = () => seen.add(document.getElementById("traveller-2-name")?.value);
+            const changes = { childList: true, subtree: true, attributes: true };
+            new MutationObserver(look).observe(document.body, changes);
+            """
+        )
+        for restart in (servers.kill, servers.deploy):
+            await restart()
+            # What the next process says of it.
+            tab.click("#up-2")
+            focused(tab, "down-2")
+            tab.click("#down-2")
+            focused(tab, "up-2")
+        assert tab.evaluate("[...seen]") == ["Ada"]
+
+
+async def test_accessible(tab: Tab, tmp_path: Path) -> None:
+    """In no step, with all its fields and what is wrong with them, does axe-core find anything to mend."""
+    async with serving(tmp_path) as servers:
+        begin(tab, servers)
+        tab.check("#company_pays")
+        tab.find("#company")
+        tab.click("#next")
+        focused(tab, "name")
+        assert violations(tab) == []
+        tab.uncheck("#company_pays")
+        tab.wait_for("!document.getElementById('company')")
+        fill_contact(tab)
+        tab.click("#next")
+        focused(tab, "traveller-1-name")
+        assert violations(tab) == []
+        tab.type("Ada")
+        choose(tab, 1, "France", "Paris")
+        proceed(tab, "#next", 3)
+        tab.click("#next")
+        focused(tab, "date")
+        assert violations(tab) == []
+        tab.fill("#date", "2999-05-01")
+        proceed(tab, "#next", 4)
+        assert violations(tab) == []
+        tab.click("#book")
+        tab.find("#number")
+        assert violations(tab) == []

@@ -6,12 +6,6 @@ install(htmx, { morph });
 const form = document.getElementById("trip");
 const note = () => document.getElementById("note");
 
-// The rich text is a field of the form, in a message as in a post.
-form.addEventListener("formdata", ({ formData }) => {
-  if (note()) formData.set("note", note().innerHTML);
-  formData.delete("plain_note"); // what stands for it where there is no script
-});
-
 form.addEventListener("htmx:wsConfigSend", (event) => {
   const { triggeringEvent, parameters } = event.detail;
   // What has been put back into the fields, the server had with the mount.

@@ -95,7 +95,8 @@ export class Reconciler {
   #entry(form, bound, renamed, entry) {
     const key = fieldKey(entry);
     const field = bound.fields.get(key) ?? this.#rename(form, entry, renamed.get(key));
-    if (!field) return this.#tellOnce(form, entry, "pending", "not in the page");
+    if (!field) return entry.gone ? undefined : this.#tellOnce(form, entry, "pending", "not in the page");
+    delete entry.gone;
     if ((field.kind === "file") !== entry.file) {
       this.records.drop(form, entry);
       return this.#tellOnce(form, entry, "skipped", "excluded");

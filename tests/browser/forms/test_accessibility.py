@@ -9,19 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.accessibility import violations
 from tests.browser.fleet import Fleet, fleet
 from tests.browser.note import address
 from tests.browser.tab import Tab
 from tests.test_demo import start
 
-AXE = Path(__file__).parents[3] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 EXAMPLES = {"profile": "#bio", "launcher": "#name"}
 """The pages, and a field in each to write in."""
 
-VIOLATIONS = """
-axe.run().then(({ passes, violations }) => passes.length > 10
-  ? violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]) : "axe has not looked at the page")
-"""
 STATE = "document.documentElement.dataset.stashState === a[0]"
 
 # What a screen reader reads: each change of a live region, as it stands when the change is done.
@@ -46,13 +42,6 @@ def opened(example: str, folder: Path) -> tuple[str, dict[str, str]]:
         "QUART_DATABASE": str(folder / "profile.sqlite3"),
         "QUART_DEPLOYMENTS": str(folder / "deployments"),
     }
-
-
-def violations(tab: Tab) -> object:
-    """Return what axe finds, of every kind."""
-    if not tab.evaluate("'axe' in window"):
-        tab.run(AXE.read_text())
-    return tab.evaluate(VIOLATIONS)
 
 
 def outage(servers: Fleet) -> None:

@@ -93,7 +93,7 @@ def test_rows_by_key(page: FormPage) -> None:
 
 
 def test_row_taken_out(page: FormPage) -> None:
-    """A row that is taken out of its list takes what was typed along; one that comes later is a fresh one."""
+    """A row that is taken out of its list takes what was typed along: nothing of it goes up, unless the row comes back."""
     page.open(listed("1", "2"))
     page.fill("li:nth-child(1) [name=row]", "one")
     page.fill("li:nth-child(2) [name=row]", "two")
@@ -101,9 +101,12 @@ def test_row_taken_out(page: FormPage) -> None:
     assert page.pairs() == {"f": [["row", "two"]]}
     assert page.told() == [["f", "row", "skipped", "removed"]]
     page.run("document.querySelector('li').remove()")
-    assert page.pairs() == {}
-    page.run("document.forms[0].innerHTML = arguments[0]", listed("1", "2"))
-    assert rows(page) == {"1": "", "2": ""}
+    assert page.pairs() == {"f": []}
+    page.open(listed("3"))
+    assert page.pairs() == {"f": []}
+    page.run("document.forms[0].innerHTML = arguments[0]", listed("3", "2"))
+    assert rows(page) == {"3": "", "2": "two"}
+    assert page.pairs() == {"f": [["row", ""], ["row", "two"]]}
 
 
 def test_list_that_is_gone(page: FormPage) -> None:
