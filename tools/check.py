@@ -145,6 +145,7 @@ def browser() -> None:
     """The tests in Chromium, Firefox and WebKit."""
     here = python()
     install_programs("chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "haproxy", "nginx")
+    # axe, which looks for what a screen reader stumbles over.
     install_packages(find_node())
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
 

@@ -61,7 +61,7 @@ return [...select.options].filter(({ value, selected }) => values.includes(value
 STORAGE = """
 try {
   dispatchEvent(new PageTransitionEvent("pagehide"));
-  return JSON.stringify([Object.entries(sessionStorage), Object.entries(localStorage)]);
+  return JSON.stringify([Object.entries(sessionStorage ?? {}), Object.entries(localStorage ?? {})]);
 } catch (error) {
   if (error.name === "SecurityError") return "";
   throw error;
@@ -250,8 +250,12 @@ class Tab:
         Args:
             url: where it is; where this page is unless said.
         """
+        return self.appearing(lambda: self.run("window.open(arguments[0] ?? location.href)", url))
+
+    def appearing(self, action: Callable[[], object]) -> Self:
+        """Return the window that appears when this is done."""
         known = self.driver.window_handles
-        self.run("window.open(arguments[0] ?? location.href)", url)
+        action()
         end = time.monotonic() + PATIENCE
         while not (added := set(self.driver.window_handles).difference(known)):
             if time.monotonic() > end:

@@ -76,7 +76,9 @@ function ofEach(page, of) {
  * @returns {[string, Value][]}
  */
 function touched(page, form) {
-  const entries = new Map(page.records.of(form).map((entry) => [fieldKey(entry), entry]));
+  const entries = new Map(
+    page.records.of(form).flatMap((entry) => (entry.gone ? [] : [[fieldKey(entry), entry]])),
+  );
   const names = new Set([...entries.values()].filter(({ file }) => !file).map((entry) => entry.name));
   const found = /** @type {[string, Value][]} */ ([]);
   for (const field of page.forms.get(form)?.fields.values() ?? []) {

@@ -93,6 +93,7 @@ export class Forms extends EventTarget {
       adopter: this.adopter,
       told: {
         edited: (control) => this.#edited(control),
+        left: () => this.reconciler.deferred && this.#pageChanged(),
         changed: () => this.#schedule(),
         reset: (form) => this.#reset(form),
       },

@@ -25,6 +25,7 @@ export class Listener {
    * @param {import("./adopt.js").Adopter} world.adopter
    * @param {object} world.told
    * @param {(control: Control) => void} world.told.edited
+   * @param {() => void} world.told.left the user has left a control
    * @param {() => void} world.told.changed there is something to stash
    * @param {(form: string) => void} world.told.reset
    */
@@ -51,7 +52,7 @@ export class Listener {
     root.addEventListener("formdata", (event) => addParts(page, /** @type {FormDataEvent} */ (event)), on);
     for (const type of ACTS) root.addEventListener(type, (event) => this.#acted(event), on);
     root.addEventListener("focusin", (event) => this.#focused(event), on);
-    root.addEventListener("focusout", (event) => this.#at(event, (control) => guard.focusOut(control)), on);
+    root.addEventListener("focusout", (event) => this.#left(event), on);
     root.addEventListener("scroll", ({ target }) => this.#scrolled(target), on);
     const document = root instanceof Document ? root : root.ownerDocument;
     document.addEventListener("selectionchange", () => guard.select(document.getSelection()), on);
@@ -108,6 +109,15 @@ export class Listener {
     this.#at(event, (control) => {
       this.guard.focusIn(control);
       this.page.visit(control);
+    });
+  }
+
+  /** @param {Event} event */
+  #left(event) {
+    this.#at(event, (control) => {
+      this.guard.focusOut(control);
+      // The event comes before the focus has gone.
+      setTimeout(() => this.told.left());
     });
   }
 

@@ -41,6 +41,8 @@ PAGE = """<!doctype html><title>{{ user }}</title>{{ stash_script() }}
   window.heard = [];
   for (const type of ["error", "unhandledrejection"])
     addEventListener(type, ({ error, reason, message }) => errors.push(String(error ?? reason ?? message)));
+  if (localStorage.throws)
+    addEventListener("input", () => { throw new Error("the page's hook"); });
 </script>
 <script type="module">
   import { StashSocket } from "/_stash/quart-stash.js";

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tests.browser.fleet import fleet
 from tests.browser.forms.page import BEGIN, FormPage
+from tests.browser.tab import Tab
 
 TWO_FIELDS = '<input name="a"><input name="b">'
 TWO_FORMS = '<form data-stash="f"><input name="a"></form><form data-stash="g"><input name="b"></form>'
@@ -112,3 +116,29 @@ def test_double_name(page: FormPage) -> None:
     page.fill("[class='1']", "yes")
     assert page.pairs() == {"f": [["a", "yes"]]}
     assert len(page.errors()) == 1
+
+
+async def test_the_mount(tab: Tab, tmp_path: Path) -> None:
+    """Neither a hook that throws nor a malformed stash nor a field that fails keeps the view from being mounted."""
+    async with fleet("tests.browser.apps.submits", tmp_path, SAVES=str(tmp_path / "saves")) as servers:
+        tab.goto(f"http://127.0.0.1:{servers.port}/")
+        tab.wait_for("window.ready && socket.stats.state === 'live'")
+        tab.fill("#profile [name=name]", "Ada")
+        tab.fill("#login [name=user]", "ada")
+        tab.run(
+            """
+            socket.flush();
+            for (const key of Object.keys(sessionStorage)) {
+              if (!key.endsWith(":form:login")) continue;
+              const item = JSON.parse(sessionStorage[key]);
+              addEventListener("pagehide", () => (sessionStorage[key] = JSON.stringify({ ...item, v: [1, 2] })));
+            }
+            """
+        )
+        await servers.kill()
+        tab.run("localStorage.throws = true")
+        tab.reload()
+        tab.wait_for("window.ready && socket.stats.state === 'live'")
+        assert tab.value("#profile [name=name]") == "Ada"
+        assert tab.value("#login [name=user]") == ""
+        assert {error.partition(":")[2].strip() for error in tab.errors()} >= {"the page's hook"}

@@ -113,3 +113,54 @@ def test_typed_before_restore(page: FormPage) -> None:
     page.type("new", into="[name=a]")
     page.run("document.activeElement.blur(); forms.restore()")
     assert [page.value("[name=a]"), page.value("[name=b]")] == ["new", "old b"]
+
+
+PICKED = {
+    "date": ("2024-02-29", "2023-01-31"),
+    "time": ("10:00", "09:00"),
+    "month": ("2024-02", "2023-01"),
+    "color": ("#112233", "#445566"),
+    "range": ("30", "70"),
+}
+
+
+@pytest.mark.parametrize("kind", PICKED)
+def test_picker(page: FormPage, kind: str) -> None:
+    """A control with a picker or slider that somebody has opened is left alone from the first press, before any input."""
+    rendered, mine = PICKED[kind]
+    html = f'<input type="{kind}" name="p" value="{rendered}"><input name="b">'
+    page.open(html)
+    page.run(
+        "const field = document.forms[0].p; field.value = arguments[0];"
+        "field.dispatchEvent(new Event('input', { bubbles: true }))",
+        mine,
+    )
+    page.open(html, script="forms.start();")
+    page.run(
+        "const field = document.forms[0].p; field.focus();"
+        "field.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))"
+    )
+    page.run("forms.restore()")
+    assert page.value("[name=p]") == rendered, "that is what the picker shows"
+    assert page.evaluate("document.activeElement.name") == "p"
+    page.focus("[name=b]")
+    page.wait_for("document.forms[0].p.value === a[0]", mine)
+
+
+def test_open_select(page: FormPage) -> None:
+    """A list that is open is left alone by a restore; what is chosen then is the user's."""
+    html = '<select name="s"><option>a<option>b<option>c</select><input name="b">'
+    page.open(html)
+    page.select("[name=s]", "c")
+    page.open(html, script="forms.start();")
+    page.run(
+        "const select = document.forms[0].s; select.focus();"
+        "select.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))"
+    )
+    page.run("forms.restore()")
+    assert page.value("[name=s]") == "a"
+    page.press("ArrowDown")
+    page.focus("[name=b]")
+    page.run("forms.restore()")
+    assert page.value("[name=s]") == "b"
+    assert page.pairs() == {"f": [["s", "b"]]}
