@@ -44,11 +44,21 @@ class Camera:
             frame = Image.new("RGB", (WIDTH, image.height + CAPTION), "#1f2328")
             frame.paste(image, (0, CAPTION))
             ImageDraw.Draw(frame).text(
-                (16, CAPTION // 2), "\n".join(textwrap.wrap(caption, 68)), fill="#ffffff", font=font, anchor="lm"
+                (16, CAPTION // 2),
+                "\n".join(textwrap.wrap(caption, 68)),
+                fill="#ffffff",
+                font=font,
+                anchor="lm",
             )
             drawn.append(frame)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         first, *others = drawn
         first.save(
-            self._path, save_all=True, append_images=others, duration=round(SECONDS * 1000), loop=0, quality=70, method=6
+            self._path,
+            save_all=True,
+            append_images=others,
+            duration=round(SECONDS * 1000),
+            loop=0,
+            quality=70,
+            method=6,
         )

@@ -50,6 +50,8 @@ def site() -> Iterator[Site]:
 def camera(request: pytest.FixtureRequest) -> Iterator[Camera]:
     """A camera that looks on, if pictures are asked for: `make pictures`."""
     folder = os.environ.get("PICTURES")
-    camera = Camera(Path(folder) / f"{request.node.originalname.removeprefix('test_')}.webp" if folder else None)
+    camera = Camera(
+        Path(folder) / f"{request.node.originalname.removeprefix('test_')}.webp" if folder else None
+    )
     yield camera
     camera.save()

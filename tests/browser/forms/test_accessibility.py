@@ -93,9 +93,7 @@ def test_axe_demo(tab: Tab) -> None:
         for example in EXAMPLES:
             tab.goto(f"{home}{example}/")
             tab.wait_for(STATE, "connected")
-            tab.wait_for(
-                "[...document.body.children].some(({ shadowRoot }) => shadowRoot?.querySelector('button'))"
-            )
+            tab.wait_for("document.querySelector('#demo-panel')?.shadowRoot.querySelector('svg')")
             assert violations(tab) == []
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=60)
