@@ -105,7 +105,7 @@ def _firefox(tab: Tab, script: str) -> Any:
     """Run a script in the browser's own window."""
     driver = tab.driver
     assert isinstance(driver, webdriver.Firefox)
-    with driver.context("chrome"):  # type: ignore[no-untyped-call]
+    with driver.context("chrome"):
         return _told(driver.execute_async_script(script))
 
 

@@ -252,7 +252,7 @@ class Tab:
         """
         return self.appearing(lambda: self.run("window.open(arguments[0] ?? location.href)", url))
 
-    def appearing(self, action: Callable[[], None]) -> Self:
+    def appearing(self, action: Callable[[], object]) -> Self:
         """Return the window that appears when this is done."""
         known = self.driver.window_handles
         action()
