@@ -15,7 +15,7 @@ from tests.browser.tab import Tab
 from tests.test_demo import start
 
 AXE = Path(__file__).parents[3] / "js" / "node_modules" / "axe-core" / "axe.min.js"
-EXAMPLES = {"profile": "#bio", "launcher": "#name"}
+EXAMPLES = {"profile": "#bio", "launcher": "#name", "wizard": "#name"}
 """The pages, and a field in each to write in."""
 
 VIOLATIONS = """
