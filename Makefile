@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo soak test lint types floors generated script unit model browser wheel js docs format clean
+.PHONY: help demo soak test lint types floors generated script unit model browser wheel js docs pictures format clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\): *## /\1\t/p' Makefile | expand -t 12
@@ -30,6 +30,9 @@ lint types floors generated script unit model browser wheel:
 
 js:     ## build, test and put the client into quart_stash/static/
 	@$(PYTHON) tools/check.py bundle script
+
+pictures: ## record for the documentation what tests show
+	@$(PYTHON) tools/check.py pictures
 
 docs:   ## write what the documentation takes from the code
 	@$(PYTHON) tools/check.py docs

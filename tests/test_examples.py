@@ -16,6 +16,7 @@ from examples.launcher.app import app as launcher
 from examples.launcher.deployment import Deployment, Failed, new_secrets, steps
 from examples.profile.app import app as profile
 from examples.profile.profiles import BIO_LIMIT, Profile, Profiles
+from quart_stash.testing import stash_client
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ADA = {
@@ -98,6 +99,31 @@ async def test_wrong_post_is_rendered_with_its_errors(database: Path) -> None:
     assert "This is not an e-mail address." in page
     assert "&lt;b&gt;&#34;Ada&#34;&lt;/b&gt;" in page
     assert "<b>" not in page
+
+
+async def test_first_answer_judges_what_was_half_typed(database: Path) -> None:
+    """At a mount what was half typed is validated together with what is saved and untouched."""
+    http = profile.test_client()
+    await http.post("/", form={**hidden(await text(http)), **ADA})
+    stashed = {"profile": [("name", ""), ("bio", "x" * (BIO_LIMIT + 1))]}
+    async with stash_client(profile, "/live", client=http, forms=stashed) as tab:
+        errors = (await tab.receive_json())["errors"]
+        assert errors == {"name": "Please tell us your name.", "bio": "1 characters too long."}
+
+
+async def test_submit_over_the_socket_is_saved_and_cleared(database: Path) -> None:
+    """A form that is submitted over the socket is saved once, and dealt with; what is only typed is not."""
+    http = profile.test_client()
+    await text(http)
+    async with stash_client(profile, "/live", client=http) as tab:
+        await tab.receive_json()
+        await tab.send_json(ADA)
+        assert not (await tab.receive_json())["saved"]
+        await tab.send_json({"form": "profile", "fields": list(ADA.items())})
+        assert (await tab.receive_json())["saved"]
+        await tab.crash()
+        await tab.synced()
+    assert saves(database) == 1
 
 
 def test_profile_is_saved_once_for_a_key(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ async def to_review(client: Client) -> str:
     two = {name.replace("-1-", "-2-"): value for name, value in PARIS.items()}
     page = await post(client, page, **PARIS, **two | {"traveller-2-name": "Charles"}, do="up-2")
     page = await post(client, page, **PARIS, **two | {"traveller-2-name": "Charles"}, do="next")
-    wishes = {**WISHES, "plain_note": "By the <window>\r\nplease", "extras": ["guide", "vegetarian"]}
-    return await post(client, page, **wishes, do="next")
+    wishes = {"date": "2999-05-01", "by": "ship", "extras": ["guide", "vegetarian"]}
+    return await post(client, page, **wishes, plain_note="By the <window>\r\nplease", do="next")
 
 
 async def test_plain_form_books(database: Path) -> None:

@@ -144,10 +144,19 @@ def model() -> None:
 def browser() -> None:
     """The tests in Chromium, Firefox and WebKit."""
     here = python()
-    install_programs(
-        "chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "xdotool", "haproxy", "nginx"
-    )
+    install_programs("chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "haproxy", "nginx")
+    # axe, which looks for what a screen reader stumbles over.
+    install_packages(find_node())
     run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
+
+
+def pictures() -> None:
+    """What tests show, recorded for the documentation."""
+    here = python()
+    install_programs("chromium", "chromedriver")
+    install_packages(find_node())
+    os.environ["PICTURES"] = "docs/recovery"
+    run(here / "python", "-m", "pytest", "--quiet", "-k", "chromium", "tests/browser")
 
 
 def wheel() -> None:
@@ -193,6 +202,7 @@ OTHERS: dict[str, Callable[[], None]] = {
     "bundle": bundle,
     "docs": documentation,
     "format": layout,
+    "pictures": pictures,
     "soak": soak,
 }
 

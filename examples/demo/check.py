@@ -66,7 +66,7 @@ async def _fetch(url: str) -> tuple[str, Any]:
 
 async def _deploy(demo: Demo, cookie: str) -> None:
     """Send a message, deploy, and see that the next process knows of it."""
-    edit = json.dumps({"profile": {"name": "Ada"}})
+    edit = json.dumps({"name": "Ada"})
     async with _socket(demo, cookie) as socket:
         await socket.say({"type": "mount", "sent": 0})
         await socket.hear("mounted", status="fresh")

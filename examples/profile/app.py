@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -42,24 +42,23 @@ class Editing:
     saved: bool = False
 
 
-class Edit(msgspec.Struct):
-    """What the tab sends."""
-
-    profile: dict[str, str]
-    save: bool = False
-
-
 @app.websocket("/live")
 @stash.view(Editing)
 async def live(view: View[Editing]) -> None:
     """Validate what is typed, and save what is submitted."""
     user = current_user()
+    if stashed := view.forms.get("profile"):
+        # What was half typed, over what is saved: the first answer says already what is wrong with it.
+        known = await asyncio.to_thread(profiles().get, user)
+        typed = Profile.from_form(stashed.over(asdict(known)))
+        view.state.errors = await asyncio.to_thread(profiles().check, user, typed)
     await view.send_json(view.state)
     async for message in view:
-        edit = msgspec.json.decode(message.data, type=Edit)
-        profile = Profile.from_form(edit.profile)
+        submitted = message.form("profile")
+        form = submitted or msgspec.json.decode(message.data, type=dict[str, str])
+        profile = Profile.from_form(form)
         errors = await asyncio.to_thread(profiles().check, user, profile)
-        saved = edit.save and not errors
+        saved = submitted is not None and not errors
         if saved:
             # After a crash the message may come again; its key tells that it was saved already.
             await asyncio.to_thread(profiles().save, user, profile, key=message.key)

@@ -46,7 +46,7 @@ async def live(view: View[Trip]) -> None:
     What is typed is the browser's. It hands all of it over with the mount, and each message has the newest of one
     step: so it is not kept here, and a process that takes over has it at once.
     """
-    typed = view.forms.get("trip", MultiDict())
+    typed: MultiDict[str, str] = view.forms.get("trip", MultiDict())
     await view.send(await render("_wizard.html", view.state, typed))
     async for message in view:
         form = read(message)
@@ -56,9 +56,9 @@ async def live(view: View[Trip]) -> None:
             await view.clear_form("trip")
         # The token goes first: what the page shows is never newer than what it keeps, whenever this process dies.
         await view.commit()
-        await view.send(await render("_wizard.html", view.state, typed, focus=focus))
         # For a reload: the page then begins with the right step, and the browser fills it in.
         await view.reflect(**view.state.address())
+        await view.send(await render("_wizard.html", view.state, typed, focus=focus))
 
 
 def read(message: Message) -> MultiDict[str, str]:
@@ -88,7 +88,7 @@ async def post() -> ResponseReturnValue:
     if not hmac.compare_digest(form.get("csrf_token", "").encode(), csrf_token().encode()):
         abort(400, "The form's token is missing or old: please load the page again.")
     trip, typed = Trip.read(form), form.copy()
-    if "plain_note" in form:
+    if "plain_note" in form and "note" not in form:
         typed["note"] = rich(form["plain_note"])
     # The form carries a key, so that a double click books once.
     focus = await advance(trip, typed, form, key=f"{current_user()}:{form.get('key', '')}")

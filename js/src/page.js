@@ -47,7 +47,7 @@ export class Page {
     );
     const { identity: named = "", build, limits } = script?.dataset ?? {};
     // Without cookies nobody is anybody: the server would take each connection for somebody else's.
-    const identity = globalThis.navigator?.cookieEnabled === false ? "" : named;
+    const identity = this.document && isCookieless(this.document) ? "" : named;
     this.build = build;
     this.identity = identity;
     this.limits = parse(limits);
@@ -223,6 +223,22 @@ const MARK = "identity@";
 
 /** @returns {string} */
 const random = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
+
+/**
+ * @param {Document} document
+ * @returns {boolean} whether the browser keeps no cookies; then it grants no storage either, but may say of both that they are on
+ */
+function isCookieless(document) {
+  if (granted("sessionStorage")) return false;
+  try {
+    document.cookie = `${TAG}=1; SameSite=Lax`;
+    const kept = document.cookie.includes(`${TAG}=1`);
+    document.cookie = `${TAG}=; Max-Age=0`;
+    return !kept;
+  } catch {
+    return true;
+  }
+}
 
 /** @returns {string} where this frame is in its tab: frames of one origin share the tab's storage */
 function frame() {

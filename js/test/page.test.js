@@ -360,11 +360,13 @@ test("a cached page is loaded anew, and hidden until then, when somebody else ha
 });
 
 test("without cookies no page is anybody's, so that the server does not take its connections for somebody else's", async () => {
-  tab.cookies = false;
-  page = tab.load();
-  open();
-  await rest();
-  assert.equal(network.last.said[0].identity, undefined);
+  for (const [cookie, identity] of /** @type {const} */ ([[null, undefined], ["", "alice"]])) {
+    Object.assign(tab, { blocked: true, cookie });
+    page = tab.load();
+    open();
+    await rest();
+    assert.equal(network.last.said[0].identity, identity);
+  }
 });
 
 test("slots that have ended are swept at the start, but this page's own is left to the server's judgement", async () => {

@@ -95,7 +95,9 @@ export class Tab {
   locks = new FakeLocks();
   /** @type {any} */
   state = null;
-  cookies = true;
+  blocked = false;
+  /** @type {string | null} `null`: it keeps none */
+  cookie = "";
   reloads = 0;
   href = "https://shop.example/checkout/1?step=1";
 
@@ -117,7 +119,11 @@ export class Tab {
     const forms = new FakeForms();
     const root = new Map();
     const script = identity === null ? null : { dataset: { identity, build, limits: limits && JSON.stringify(limits) } };
-    const document = Object.assign(new EventTarget(), {
+    const cookies = {
+      get: () => this.cookie ?? "",
+      set: (/** @type {string} */ text) => void (this.cookie = this.cookie === null ? null : text.replace(/;.*/, "")),
+    };
+    const document = Object.assign(Object.defineProperty(new EventTarget(), "cookie", cookies), {
       visibilityState: "visible",
       baseURI: this.href,
       documentElement: {
@@ -142,9 +148,9 @@ export class Tab {
     const location = { href: this.href, reload: () => void (this.reloads += 1) };
     const globals = {
       document, history, location,
-      sessionStorage: this.session,
+      sessionStorage: this.blocked ? null : this.session,
       localStorage: this.local,
-      navigator: { locks: this.locks, cookieEnabled: this.cookies },
+      navigator: { locks: this.locks },
       addEventListener: window.addEventListener.bind(window),
       window: /** @type {any} */ ({}),
     };

@@ -8,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from tests.browser.tab import PATIENCE, Tab
 SECRET = "S3CRET"
 """What tests type as a password, a code, a card's number: after each test storage is searched for it."""
 
+EXTENSION = Path(__file__).with_name("extension")
+"""An extension of Chromium's with one page, which may use `chrome.tabs`."""
+
 TROUBLE = (WebDriverException, HTTPError, OSError)
 """What comes of a browser that does not answer any more."""
 
@@ -38,11 +42,25 @@ for (const name of ["sessionStorage", "localStorage"]) try { window[name].clear(
 """
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What a user has set in a browser.
+
+    Attributes:
+        flags: of its command line.
+        preferences: by name, where it has them.
+    """
+
+    flags: tuple[str, ...] = ()
+    preferences: Mapping[str, bool | int] = field(default_factory=dict)
+
+
 class Browser:
     """One engine, started at the first use."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, settings: Settings = Settings()) -> None:
         self.engine = engine
+        self.settings = settings
         self.looking_at: str | None = None
         self._stack = ExitStack()
         self._driver: LocalWebDriver | None = None
@@ -51,7 +69,7 @@ class Browser:
     def driver(self) -> LocalWebDriver:
         """What speaks to it."""
         if self._driver is None:
-            self._driver = ENGINES[self.engine](self._stack)
+            self._driver = ENGINES[self.engine](self._stack, self.settings)
             self._driver.implicitly_wait(PATIENCE / 3)
             self._driver.set_page_load_timeout(2 * PATIENCE)
             self._driver.set_script_timeout(2 * PATIENCE)
@@ -94,10 +112,15 @@ class Browser:
                 tab.close()
         return stored, errors
 
+    @property
+    def pid(self) -> int:
+        """The number of the group and the session of its processes."""
+        service: Service = getattr(self.driver, "service")  # noqa: B009 -- only its subclasses say that they have it
+        return service.process.pid
+
     def kill(self) -> None:
         """Kill its processes, as if it had crashed."""
-        service: Service = getattr(self.driver, "service")  # noqa: B009 -- only its subclasses say that they have it
-        _kill(service)
+        os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> None:
         """End every process of it."""
@@ -105,39 +128,44 @@ class Browser:
         self._stack.close()
 
 
-def _chromium(stack: ExitStack) -> LocalWebDriver:
+def _chromium(stack: ExitStack, settings: Settings) -> LocalWebDriver:
     options = webdriver.ChromeOptions()
     options.page_load_strategy = "eager"
     options.binary_location = _program("chromium")
-    for flag in ("--headless=new", *FLAGS):
+    # The extension does what has no command of its own: duplicate a tab, discard one.
+    tabs = (f"--load-extension={EXTENSION}", "--disable-features=DisableLoadExtensionCommandLineSwitch")
+    for flag in ("--headless=new", *FLAGS, *tabs, *settings.flags):
         options.add_argument(flag)
+    options.add_experimental_option("prefs", dict(settings.preferences))
     service = ChromiumService(_program("chromedriver"), popen_kw=_GROUP)
     return _driving(stack, service, webdriver.Chrome, options)
 
 
-def _firefox(stack: ExitStack) -> LocalWebDriver:
+def _firefox(stack: ExitStack, settings: Settings) -> LocalWebDriver:
     options = webdriver.FirefoxOptions()
     options.page_load_strategy = "eager"
     options.binary_location = _program("firefox-esr", "firefox")
     # The second opens what a test may do to the browser itself, such as composing text as an input method does.
-    for flag in ("-headless", "-remote-allow-system-access"):
+    for flag in ("-headless", "-remote-allow-system-access", *settings.flags):
         options.add_argument(flag)
+    for name, value in settings.preferences.items():
+        options.set_preference(name, value)
     service = FirefoxService(_geckodriver(), popen_kw=_GROUP)
     return _driving(stack, service, webdriver.Firefox, options)
 
 
-def _webkit(stack: ExitStack) -> LocalWebDriver:
+def _webkit(stack: ExitStack, settings: Settings) -> LocalWebDriver:
     # On a desktop it would find the user's own display.
     environment = {**os.environ, "DISPLAY": stack.enter_context(_display()), "GDK_BACKEND": "x11"}
     service = WebKitService(_program("WebKitWebDriver"), env=environment, popen_kw=_GROUP)
     options = webdriver.WebKitGTKOptions()
     options.page_load_strategy = "none"
-    for flag in ("--automation", "--javascript-can-open-windows-automatically=true"):
+    for flag in ("--automation", "--javascript-can-open-windows-automatically=true", *settings.flags):
         options.add_argument(flag)
     return _driving(stack, service, webdriver.WebKitGTK, options)
 
 
-ENGINES: dict[str, Callable[[ExitStack], LocalWebDriver]] = {
+ENGINES: dict[str, Callable[[ExitStack, Settings], LocalWebDriver]] = {
     "chromium": _chromium,
     "firefox": _firefox,
     "webkit": _webkit,

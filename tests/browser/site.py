@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -38,14 +39,25 @@ class Site:
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
             def do_GET(self) -> None:
-                kind, content = site.answer(self.path.partition("?")[0])
+                path = self.path.partition("?")[0]
+                kind, content = site.answer(path)
                 self.send_response(200)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
-                self.send_header("Cache-Control", "no-store")
+                if path.startswith(("/js/", "/static/")):
+                    self.send_header("Cache-Control", "max-age=3600")
+                else:
+                    # Loaded anew also on going back, unless the browser has kept the page as it was; after a page with
+                    # `no-store` Firefox would not put back what was typed, and Chromium not keep the page.
+                    self.send_header("Cache-Control", "no-cache")
+                    self.send_header("Vary", "*")
                 self.end_headers()
-                self.wfile.write(content)
+                with suppress(ConnectionError):  # the browser has left the page meanwhile
+                    self.wfile.write(content)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""

@@ -61,7 +61,7 @@ return [...select.options].filter(({ value, selected }) => values.includes(value
 STORAGE = """
 try {
   dispatchEvent(new PageTransitionEvent("pagehide"));
-  return JSON.stringify([Object.entries(sessionStorage), Object.entries(localStorage)]);
+  return JSON.stringify([Object.entries(sessionStorage ?? {}), Object.entries(localStorage ?? {})]);
 } catch (error) {
   if (error.name === "SecurityError") return "";
   throw error;
@@ -96,13 +96,18 @@ class Tab:
         """Load the page again."""
         self._travel(self.driver.refresh, "location.reload()", LOADED)
 
-    def back(self, *, until: str = LOADED) -> None:
+    def back(self, steps: int = 1, *, until: str = LOADED) -> None:
         """Go back to another document of the tab's history."""
-        self._travel(self.driver.back, "history.back()", until)
+        self._go(-steps, until)
 
-    def forward(self, *, until: str = LOADED) -> None:
+    def forward(self, steps: int = 1, *, until: str = LOADED) -> None:
         """Go forward to another document of the tab's history."""
-        self._travel(self.driver.forward, "history.forward()", until)
+        self._go(steps, until)
+
+    def _go(self, steps: int, until: str) -> None:
+        commands = {-1: self.driver.back, 1: self.driver.forward}
+        script = f"history.go({steps})"
+        self._travel(commands.get(steps, lambda: self.run(script)), script, until)
 
     def _travel(self, command: Callable[[], None], script: str, until: str) -> None:
         if self.browser.engine == "webkit":
@@ -245,8 +250,12 @@ class Tab:
         Args:
             url: where it is; where this page is unless said.
         """
+        return self.appearing(lambda: self.run("window.open(arguments[0] ?? location.href)", url))
+
+    def appearing(self, action: Callable[[], object]) -> Self:
+        """Return the window that appears when this is done."""
         known = self.driver.window_handles
-        self.run("window.open(arguments[0] ?? location.href)", url)
+        action()
         end = time.monotonic() + PATIENCE
         while not (added := set(self.driver.window_handles).difference(known)):
             if time.monotonic() > end:

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, connected, fleet, tab, witnessed
+from tests.browser import fleet as chromium
+from tests.browser.accessibility import violations
+from tests.browser.camera import Camera
+from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, connected, fleet, witnessed
+from tests.browser.tab import Tab
 
 APP = "examples.profile.app"
 RESTARTS = 10
@@ -71,7 +75,7 @@ async def test_typing_through_restarts(how: str, tmp_path: Path) -> None:
     """Through ten deploys, and through ten kills, text, caret, focus and the count of messages stay exactly right."""
     async with (
         fleet(APP, tmp_path, QUART_DATABASE=str(tmp_path / "profile.sqlite3")) as servers,
-        tab(f"http://127.0.0.1:{servers.port}/") as page,
+        chromium.tab(f"http://127.0.0.1:{servers.port}/") as page,
     ):
         await restarts_while_typing(servers, page, how)
         if how == "deploy":
@@ -86,7 +90,7 @@ async def test_reload_in_mid_sentence(tmp_path: Path) -> None:
     database = tmp_path / "profile.sqlite3"
     async with (
         fleet(APP, tmp_path, QUART_DATABASE=str(database)) as servers,
-        tab(f"http://127.0.0.1:{servers.port}/") as page,
+        chromium.tab(f"http://127.0.0.1:{servers.port}/") as page,
     ):
         await connected(page)
         await page.fill("#name", "Ada")
@@ -130,3 +134,48 @@ async def test_without_javascript(tmp_path: Path) -> None:
             assert "Saved." in await page.inner_text("body")
             assert await page.input_value("#name") == "Ada"
             await browser.close()
+
+
+async def test_conflict_is_told_beside_its_field(tab: Tab, camera: Camera, tmp_path: Path) -> None:
+    """What another tab has saved meanwhile is told in words beside the field, and the user chooses."""
+    async with fleet(APP, tmp_path, QUART_DATABASE=str(tmp_path / "profile.sqlite3")) as servers:
+        page = f"http://127.0.0.1:{servers.port}/"
+        tab.goto(page)
+        tab.fill("#name", "Ada")
+        tab.fill("#bio", "Mine")
+        tab.click("[name=visibility][value=public]")
+        camera.take(
+            tab, "Typed, and not yet saved. Another tab saves the same profile meanwhile.", around="#name"
+        )
+        other = tab.new_tab(page)
+        for field, text in (("name", "Grace"), ("email", "grace@example.org"), ("bio", "Theirs")):
+            other.fill(f"#{field}", text)
+        other.click("[name=visibility][value=private]")
+        other.click("#save")
+        other.wait_for("document.getElementById('saved').value === 'Saved.'")
+        tab.reload()
+        told = "document.getElementById(a[0])?.textContent"
+        tab.wait_for(f"{told} === 'Saved meanwhile: “Grace”'", "name-conflict")
+        tab.wait_for(f"{told} === 'Saved meanwhile: “Private”'", "visibility-conflict")
+        assert "name-conflict" in tab.evaluate(
+            "document.getElementById('name').getAttribute('aria-describedby')"
+        )
+        assert tab.value("#name") == "Ada"
+        camera.take(
+            tab, "After a reload: what was typed, and beside it in words what has been saved.", around="#name"
+        )
+        assert violations(tab) == []
+        tab.click("[data-conflict=name] button:nth-of-type(1)")
+        assert tab.value("#name") == "Grace"
+        assert tab.evaluate("document.activeElement.id") == "name"
+        tab.click("[data-conflict=bio] button:nth-of-type(2)")
+        tab.click("[data-conflict=visibility] button:nth-of-type(1)")
+        assert tab.value("#bio") == "Mine"
+        assert tab.evaluate("document.querySelectorAll('.conflict:not(:empty)').length") == 0
+        assert tab.checked("[name=visibility][value=private]")
+        camera.take(tab, "Chosen, field by field, and not asked again.", around="#name")
+        tab.click("#save")
+        tab.wait_for("document.getElementById('saved').value === 'Saved.'")
+        tab.reload()
+        assert [tab.value("#name"), tab.value("#bio")] == ["Grace", "Mine"]
+        other.close()

@@ -1,37 +1,17 @@
 import { install } from "../_stash/quart-stash.js";
 import { morph } from "../_stash/quart-stash-morph.js";
 
-install(htmx);
-htmx.defineExtension("stash-morph", {
-  isInlineSwap: (style) => style === "morph",
-  handleSwap(style, target, fragment) {
-    if (style !== "morph") return false;
-    morph(target, [...fragment.childNodes]);
-    return [target];
-  },
-});
+install(htmx, { morph });
 
 const form = document.getElementById("trip");
 const note = () => document.getElementById("note");
-
-// The rich text is a field of the form, in a message as in a post.
-form.addEventListener("formdata", ({ formData }) => {
-  if (note()) formData.set("note", note().innerHTML);
-  formData.delete("plain_note"); // what stands for it where there is no script
-});
 
 form.addEventListener("htmx:wsConfigSend", (event) => {
   const { triggeringEvent, parameters } = event.detail;
   // What has been put back into the fields, the server had with the mount.
   if (triggeringEvent.detail?.stash) event.preventDefault();
-  // htmx takes the last button along, whatever happens next.
+  // After Enter, htmx would take the button along with every change that follows.
   if (triggeringEvent.type !== "submit") delete parameters.do;
-});
-
-// The server says where the focus goes after a button has been pressed.
-document.addEventListener("htmx:wsAfterMessage", () => {
-  form.querySelector("[autofocus]")?.focus();
-  showFormat();
 });
 
 // The editor's buttons.
@@ -51,6 +31,7 @@ form.addEventListener("paste", (event) => {
   document.execCommand("insertText", false, event.clipboardData.getData("text/plain"));
 });
 document.addEventListener("selectionchange", showFormat);
+document.addEventListener("htmx:wsAfterMessage", showFormat);
 
 function showFormat() {
   for (const button of form.querySelectorAll("[data-format]")) {

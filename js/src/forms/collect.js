@@ -37,6 +37,9 @@ export function empty(page) {
   return Object.fromEntries(Object.entries(all).filter(([, names]) => names.length > 0));
 }
 
+/** What has been completed already, where two look after one form. @type {WeakSet<FormData>} */
+const complete = new WeakSet();
+
 /**
  * Adds the editable parts of a form to what it submits, over whichever way.
  *
@@ -45,7 +48,8 @@ export function empty(page) {
  */
 export function addParts(page, { target, formData }) {
   for (const { form, fields } of page.forms.values()) {
-    if (form !== target) continue;
+    if (form !== target || complete.has(formData)) continue;
+    complete.add(formData);
     for (const field of fields.values()) {
       if (field.kind === "html") for (const text of read(field) ?? []) formData.append(field.name, text);
     }
@@ -72,7 +76,9 @@ function ofEach(page, of) {
  * @returns {[string, Value][]}
  */
 function touched(page, form) {
-  const entries = new Map(page.records.of(form).map((entry) => [fieldKey(entry), entry]));
+  const entries = new Map(
+    page.records.of(form).flatMap((entry) => (entry.gone ? [] : [[fieldKey(entry), entry]])),
+  );
   const names = new Set([...entries.values()].filter(({ file }) => !file).map((entry) => entry.name));
   const found = /** @type {[string, Value][]} */ ([]);
   for (const field of page.forms.get(form)?.fields.values() ?? []) {

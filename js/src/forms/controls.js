@@ -276,11 +276,13 @@ export class Controls {
     this.#follow(name);
     for (const entry of this.records.of(name)) {
       const field = fields.get(fieldKey(entry));
-      const was = entry.control && before.get(/** @type {Control} */ (entry.control));
-      const why = secrets.has(entry.name) || field?.secret ? "excluded" : !field && was && isRemoved(was) ? "removed" : "";
-      if (why === "") continue;
-      this.records.drop(name, entry);
-      this.tell(name, entry.name, "skipped", why);
+      if (secrets.has(entry.name) || field?.secret) {
+        this.records.drop(name, entry);
+        this.tell(name, entry.name, "skipped", "excluded");
+      } else if (!field && entry.control && isRemoved(before.get(/** @type {Control} */ (entry.control)))) {
+        this.records.put(name, Object.assign(entry, { gone: true, control: null }));
+        this.tell(name, entry.name, "skipped", "removed");
+      }
     }
   }
 
@@ -341,10 +343,11 @@ export class Controls {
 /**
  * Whether the row of a field has been taken out of a list that goes on without it.
  *
- * @param {Field} field
+ * @param {Field | null | undefined} field
  * @returns {boolean}
  */
-function isRemoved({ row, list }) {
+function isRemoved(field) {
+  const { row = "", list } = field ?? {};
   if (row === "" || !list) return false;
   const now = list.isConnected ? list : list.ownerDocument.getElementById(list.id);
   return now !== null && (now.id !== "" || now.querySelector("[data-stash-key]") !== null);

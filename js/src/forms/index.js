@@ -97,6 +97,7 @@ export class Forms extends EventTarget {
       told: {
         edited: (control) => this.#edited(control),
         isHandled: (control) => this.#sent.has(control) || this.#done.has(control),
+        left: () => this.reconciler.deferred && this.#pageChanged(),
         changed: () => this.#schedule(),
         reset: (form) => this.#reset(form),
       },

@@ -26,6 +26,7 @@ export class Listener {
    * @param {object} world.told
    * @param {(control: Control) => void} world.told.edited
    * @param {(control: Control) => boolean} world.told.isHandled whether it was submitted or dealt with as it stands
+   * @param {() => void} world.told.left the user has left a control
    * @param {() => void} world.told.changed there is something to stash
    * @param {(form: string) => void} world.told.reset
    */
@@ -52,7 +53,7 @@ export class Listener {
     root.addEventListener("formdata", (event) => addParts(page, /** @type {FormDataEvent} */ (event)), on);
     for (const type of ACTS) root.addEventListener(type, (event) => this.#acted(event), on);
     root.addEventListener("focusin", (event) => this.#focused(event), on);
-    root.addEventListener("focusout", (event) => this.#at(event, (control) => guard.focusOut(control)), on);
+    root.addEventListener("focusout", (event) => this.#left(event), on);
     root.addEventListener("scroll", ({ target }) => this.#scrolled(target), on);
     const document = root instanceof Document ? root : root.ownerDocument;
     document.addEventListener("selectionchange", () => guard.select(document.getSelection()), on);
@@ -112,6 +113,15 @@ export class Listener {
     this.#at(event, (control) => {
       this.guard.focusIn(control);
       this.page.visit(control);
+    });
+  }
+
+  /** @param {Event} event */
+  #left(event) {
+    this.#at(event, (control) => {
+      this.guard.focusOut(control);
+      // The event comes before the focus has gone.
+      setTimeout(() => this.told.left());
     });
   }
 

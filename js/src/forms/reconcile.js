@@ -41,6 +41,8 @@ export class Reconciler {
   /** @type {WeakMap<Control, Value>} what a field was made to show against the user's own value */
   #decided = new WeakMap();
   #rendered = false;
+  /** Whether something waits until the user has left a control. */
+  deferred = false;
 
   /** @param {{ page: Controls, guard: Guard, conflict: (conflict: Conflict) => void }} world */
   constructor({ page, guard, conflict }) {
@@ -57,6 +59,7 @@ export class Reconciler {
    */
   run({ rendered }) {
     this.#rendered = rendered;
+    this.deferred = false;
     for (const name of this.records.names()) {
       const bound = this.page.forms.get(name);
       const renamed = bound ? renamedFields(bound) : new Map();
@@ -100,7 +103,8 @@ export class Reconciler {
   #entry(form, bound, renamed, entry) {
     const key = fieldKey(entry);
     const field = bound.fields.get(key) ?? this.#rename(form, entry, renamed.get(key));
-    if (!field) return this.#tellOnce(form, entry, "pending", "not in the page");
+    if (!field) return entry.gone ? undefined : this.#tellOnce(form, entry, "pending", "not in the page");
+    delete entry.gone;
     if ((field.kind === "file") !== entry.file) {
       this.records.drop(form, entry);
       return this.#tellOnce(form, entry, "skipped", "excluded");
@@ -134,10 +138,10 @@ export class Reconciler {
     const conflict = decision.outcome === "conflict";
     const shown = now !== null && same(now, decision.value);
     if ((!shown || !decision.dirty) && this.guard.protects(field.controls)) {
+      this.deferred = true;
       // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
-      if (field.kind !== "text" || this.guard.isHeir(control)) {
-        entry.control = this.#write(field, entry.mine) === "" ? control : null;
-      }
+      const isRendered = this.guard.isHeir(control) || (field.kind !== "text" && entry.control === control);
+      if (isRendered) entry.control = this.#write(field, entry.mine) === "" ? control : null;
       if (conflict) this.#tellConflict(form, field, entry, theirs, "mine");
       return;
     }

@@ -28,6 +28,7 @@ import { same } from "./merge.js";
  * @property {Value} base what was rendered when the user began
  * @property {Value} mine
  * @property {Value} [sent] what stood here when the form was last submitted
+ * @property {boolean} [gone] its row has been taken out of its list; it may come back
  * @property {boolean} file a file had been chosen; what it was is not kept
  * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
  *   far
@@ -276,13 +277,13 @@ export function parseForm(stored, now, maxAge) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, row = "", index, base, mine, sent, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  const { name, row = "", index, base, mine, sent, gone, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
   const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
   if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || isValue(sent))) {
     throw new TypeError("a stashed field is malformed");
   }
   const entry = entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
-  return sent ? { ...entry, sent } : entry;
+  return { ...entry, ...(sent && { sent }), ...(gone === true && { gone }) };
 }
 
 /**

@@ -14,6 +14,7 @@ from quart_stash import QuartStash, View
 
 LOGIN = os.environ.get("LOGIN", "user_id")
 BEFORE = os.environ.get("BEFORE", "")
+"""A script that runs in the page before any other."""
 
 app = Quart(__name__)
 app.config["QUART_AUTH_COOKIE_SECURE"] = False  # plain HTTP on the loopback address
@@ -25,11 +26,11 @@ if LOGIN == "quart-auth":
 PAGE = """<!doctype html><title>{{ user }}</title><script>{{ before | safe }}</script>{{ stash_script() }}
 <form data-stash="note"><input name="note" id="note"></form>
 <p id="user">{{ user }}</p><p id="state"></p>
-<script type="module">
+{% if live %}<script type="module">
   import { StashSocket } from "/_stash/quart-stash.js";
   window.socket = new StashSocket("/live");
   socket.onmessage = ({ data }) => (document.getElementById("state").textContent = data);
-</script>"""
+</script>{% endif %}"""
 
 
 @dataclass
@@ -47,9 +48,16 @@ def user() -> Any:
 
 
 @app.get("/")
-async def page() -> str:
-    """Show who is logged in."""
-    return await render_template_string(PAGE, user=user() or "nobody", before=BEFORE)
+@app.get("/form", defaults={"live": False})
+async def page(live: bool = True) -> str:
+    """Show who is logged in; also without a view."""
+    return await render_template_string(PAGE, user=user() or "nobody", before=BEFORE, live=live)
+
+
+@app.get("/nothing")
+async def nothing() -> ResponseReturnValue:
+    """Leave the browser where it is."""
+    return "", 204
 
 
 @app.get("/out")

@@ -55,8 +55,8 @@ class Composition:
             with driver.context(driver.CONTEXT_CHROME):  # type: ignore[attr-defined]
                 driver.execute_script(_COMPOSE_IN_FIREFOX, text, stage == 2)
         elif stage == 2:
-            driver.execute_cdp_cmd("Input.insertText", {"text": text})  # type: ignore[attr-defined]
+            driver.execute_cdp_cmd("Input.insertText", {"text": text})
         else:
             command = {"text": text, "selectionStart": len(text), "selectionEnd": len(text)}
-            driver.execute_cdp_cmd("Input.imeSetComposition", command)  # type: ignore[attr-defined]
+            driver.execute_cdp_cmd("Input.imeSetComposition", command)
         self._tab.wait_for("composed.at(-1)?.data === a[0]", text)

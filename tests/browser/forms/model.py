@@ -21,6 +21,7 @@ class Entry:
         mine: what they made of it.
         shown: whether it is in the page; otherwise it waits.
         sent: what stood in it when the form was submitted.
+        gone: whether its row has been taken out of its list; it may come back.
         told: the conflicts that the page knows of.
     """
 
@@ -28,6 +29,7 @@ class Entry:
     mine: Value
     shown: bool = True
     sent: Value | None = None
+    gone: bool = False
     told: set[Told] = field(default_factory=set)
 
 
@@ -75,9 +77,10 @@ class Model:
         """What goes up with a mount: of each name that was touched all fields, in any order."""
         found: dict[str, list[tuple[str, str]]] = {}
         for form in {place.form for place in self.entries} - {""}:
-            touched = {place.name for place in self.entries if place.form == form}
+            entries = {place: entry for place, entry in self.entries.items() if place.form == form and not entry.gone}
+            touched = {place.name for place in entries}
             values = {place: value for place, value in self.shown.items() if place.form == form and place.name in touched}
-            values |= {place: entry.mine for place, entry in self.entries.items() if place.form == form}
+            values |= {place: entry.mine for place, entry in entries.items()}
             found[form] = sorted((place.name, text) for place, value in values.items() for text in value)
         return found
 
@@ -106,6 +109,12 @@ class Model:
         elif not known or not known.shown or known.mine != value:
             sent = known.sent if known else self._dealt.get(place)
             self.entries[place] = Entry(base, value, sent=sent, told=known.told if known else set())
+
+    def go_to(self, place: Place | None) -> None:
+        """The focus goes somewhere; what was to be shown in the field that it was in is shown now."""
+        left, self.focus, self.caret = self.focus, place, None
+        if left in self.entries and left in self.shown and left != place:
+            self.shown[left] = self._merge(left, None)
 
     def reset(self, form: str) -> None:
         """The user resets a form: it is as it was rendered."""
@@ -153,9 +162,9 @@ class Model:
         """
         before, self.page = self.page, page
         places = set(page.places)
-        # A row that is taken out of its list takes along what was typed in it.
-        rows = {place for place in set(before.places) - places if place.row and "guest" in page.names}
-        self._drop(rows & set(self.entries))
+        # What was typed into a row that is taken out of its list goes up no more.
+        for place in set(self.entries).intersection(before.places) - places:
+            self.entries[place].gone = place.row != "" and "guest" in page.names
         if self.focus not in places:
             self.focus = None
         stay = {self.focus} if anew else places & set(before.places)
@@ -187,7 +196,7 @@ class Model:
             self._tell(entry, (place, "theirs", theirs))
             del self.entries[place]
             return rendered
-        entry.shown = self.page.takes(place, entry.mine)
+        entry.shown, entry.gone = self.page.takes(place, entry.mine), False
         if not entry.shown:
             return rendered
         if conflict:

@@ -108,11 +108,11 @@ function look(pairs) {
   };
 }
 
-// A form is cleared by a timer after the event of its reset; nothing else takes longer than the task that it is done in.
+// Each step is a task of its own, with the timers that it sets; these in a row would be slowed down.
 const { port1, port2 } = new MessageChannel();
 const task = () =>
   new Promise((done) => {
-    port1.onmessage = done;
+    port1.onmessage = () => setTimeout(done);
     port2.postMessage(null);
   });
 
@@ -120,7 +120,7 @@ async function play(list) {
   const seen = [];
   for (const [step, pairs] of list) {
     if (step) steps[step[0]](...step.slice(1));
-    await (step && step[0] !== "reset" ? task() : new Promise((done) => setTimeout(done)));
+    await task();
     seen.push(look(pairs));
   }
   return seen;

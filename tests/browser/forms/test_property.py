@@ -99,14 +99,15 @@ class Forms(RuleBasedStateMachine):
     @rule()
     def leave(self) -> None:
         """The user leaves the field."""
-        self.model.focus = None
+        self.model.go_to(None)
         self.do("leave")
 
     @rule()
     def reset(self) -> None:
         """The user resets the form."""
+        self.leave()
         self.model.reset("f")
-        self.by_hand(("reset",), self.model.focus, None, True)
+        self.by_hand(("reset",), None, None, True)
 
     @rule(form=st.sampled_from("fg"))
     def submit(self, form: str) -> None:
@@ -208,7 +209,8 @@ class Forms(RuleBasedStateMachine):
             case _:
                 self.tab.click("[type=reset]")
         seen = self.look(pairs)
-        self.model.focus, self.model.caret = seen["focus"] and Place(*seen["focus"]), caret
+        self.model.go_to(seen["focus"] and Place(*seen["focus"]))
+        self.model.caret = caret
         compare(self.model, seen)
 
     def visit_now(self) -> None:
@@ -247,7 +249,8 @@ class FastForms(Forms):
         forget(self.model)
 
     def by_hand(self, step: Step, focus: Place | None, caret: tuple[int, int] | None, pairs: bool) -> None:
-        self.model.focus, self.model.caret = focus, caret
+        self.model.go_to(focus)
+        self.model.caret = caret
         self.do(*step, pairs=pairs)
 
     def visit_now(self) -> None:

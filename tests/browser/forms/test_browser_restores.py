@@ -1,0 +1,105 @@
+"""Back and forward, where browsers put back what was typed by themselves, or the whole page from their cache."""
+
+from __future__ import annotations
+
+from tests.browser.engines import SECRET
+from tests.browser.forms.page import BEGIN, FormPage, in_form
+
+FOREIGN = "forms.start({ foreign: true }); forms.restore();"
+
+
+def test_back_to_the_page_as_it_was(page: FormPage) -> None:
+    """A page that the browser has kept goes on where it was, and what is typed from then on is stashed with the rest."""
+    page.open('<input name="a"><input name="b">')
+    page.fill("[name=a]", "mine")
+    page.serve(in_form('<input name="a" value="new"><input name="b">'))
+    page.come_back()
+    assert page.value("[name=a]") == "mine"
+    page.fill("[name=b]", "more")
+    assert page.pairs() == {"f": [["a", "mine"], ["b", "more"]]}
+    page.reload()
+    assert page.evaluate("conflicts.map((c) => [c.base, c.theirs])") == [[[""], ["new"]]]
+    assert page.pairs() == {"f": [["a", "mine"], ["b", "more"]]}
+
+
+def test_back(page: FormPage) -> None:
+    """What the browser puts back on going back is the user's, with the right base."""
+    page.open('<input name="a" value="base"><input type="checkbox" name="c">')
+    page.fill("[name=a]", "mine")
+    page.check("[name=c]")
+    page.serve(in_form('<input name="a" value="new"><input type="checkbox" name="c">'))
+    page.come_back_anew()
+    assert [page.value("[name=a]"), page.checked("[name=c]")] == ["mine", True]
+    assert page.pairs() == {"f": [["a", "mine"], ["c", "on"]]}
+    assert page.evaluate("conflicts.map((c) => [c.base, c.theirs])") == [[["base"], ["new"]]]
+
+
+def test_back_before_start(page: FormPage) -> None:
+    """What the browser put back before the script started is compared like any other stash."""
+    page.open('<input name="a" value="base">')
+    page.fill("[name=a]", "mine")
+    page.serve(in_form('<input name="a" value="new">'), script="")
+    page.come_back_anew()
+    if page.browser.engine != "webkit":  # which keeps nothing of a page that it does not keep as it was
+        page.wait_for("document.forms[0].a.value === 'mine'")
+    page.run(BEGIN)
+    assert page.told() == [["f", "a", "conflict", "kept mine"]]
+    assert page.evaluate("conflicts.map((c) => [c.base, c.theirs])") == [[["base"], ["new"]]]
+
+
+def test_back_theirs(page: FormPage) -> None:
+    """The browser does not undo a conflict that was decided for the page's value."""
+    page.open('<input name="a" value="base">')
+    page.fill("[name=a]", "mine")
+    page.serve(in_form('<input name="a" value="new" data-stash-conflict="theirs">'))
+    page.come_back_anew()
+    assert page.value("[name=a]") == "new"
+    assert page.pairs() == {}
+
+
+def test_back_without_stash(page: FormPage) -> None:
+    """What only the browser had kept is adopted as the user's, though it comes without an event."""
+    page.open('<input name="a">')
+    page.fill("[name=a]", "mine")
+    page.run("forms.stop(); addEventListener('pagehide', () => sessionStorage.clear())")
+    page.come_back_anew()
+    if page.browser.engine == "webkit":  # which keeps nothing of a page that it does not keep as it was
+        assert page.value("[name=a]") == ""
+        assert page.pairs() == {}
+    else:
+        assert page.value("[name=a]") == "mine"
+        assert page.pairs() == {"f": [["a", "mine"]]}
+
+
+def test_foreign(page: FormPage) -> None:
+    """What the browser puts back of another user is taken out, and not a letter of it goes up."""
+    page.open('<input name="a">')
+    page.fill("[name=a]", SECRET)
+    page.run(
+        "forms.forget(); forms.flush = () => {}; addEventListener('pagehide', () => sessionStorage.clear())"
+    )
+    page.serve(page.site.body, script=FOREIGN)
+    page.come_back_anew()
+    assert page.value("[name=a]") == ""
+    assert page.pairs() == {}
+
+
+def test_typed_while_loading(page: FormPage) -> None:
+    """Text typed while the page is loading is not lost to what the browser puts back then."""
+    page.open('<input name="a">')
+    page.fill("[name=a]", "old")
+    page.serve(page.site.body + '<link rel="stylesheet" href="/held.css" media="print">')
+    page.come_back_anew(until="window.ready")
+    page.press("End", on="[name=a]")
+    page.type(" and new")
+    page.run("document.forms[0].a.setSelectionRange(4, 7)")
+    assert page.evaluate("document.readyState") == "interactive"
+    page.site.held.set()
+    page.wait_for("document.readyState === 'complete'")
+    page.evaluate("new Promise((done) => setTimeout(done))")
+    assert page.value("[name=a]") == "old and new"
+    assert page.evaluate("[document.activeElement.selectionStart, document.activeElement.selectionEnd]") == [
+        4,
+        7,
+    ]
+    assert page.pairs() == {"f": [["a", "old and new"]]}

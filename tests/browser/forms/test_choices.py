@@ -1,0 +1,54 @@
+"""A field takes only what it can show: selects, groups, and types that refuse a value."""
+
+from __future__ import annotations
+
+from tests.browser.forms.page import FormPage
+
+TWO = '<select name="s"><option>a<option>b</select>'
+
+
+def test_missing_option(page: FormPage) -> None:
+    """A select only takes what is among its options, and takes it later when a rendering brings it."""
+    page.open(TWO)
+    page.select("[name=s]", "b")
+    page.open('<select name="s"><option>a<option>c</select>')
+    assert page.value("[name=s]") == "a"
+    assert page.told() == [["f", "s", "skipped", "no such option"]]
+    page.run("document.forms[0].s.insertAdjacentHTML('beforeend', '<option>b')")
+    assert page.value("[name=s]") == "b"
+    assert page.told()[1:] == [["f", "s", "restored", ""]]
+
+
+def test_disabled_option(page: FormPage) -> None:
+    """An option that cannot be chosen any more is not chosen."""
+    page.open(TWO)
+    page.select("[name=s]", "b")
+    page.open('<select name="s"><option>a<optgroup disabled label="x"><option>b</optgroup></select>')
+    assert page.value("[name=s]") == "a"
+
+
+def test_whole_or_nothing(page: FormPage) -> None:
+    """A multiple select of which one option is gone is left as rendered: half a choice is nobody's."""
+    page.open('<select name="s" multiple><option>a<option>b<option>c</select>')
+    page.select("[name=s]", "a", "b")
+    page.open('<select name="s" multiple><option>a<option>c</select>')
+    assert page.evaluate("document.forms[0].s.selectedOptions.length") == 0
+    assert page.pairs() == {"f": [["s", "a"], ["s", "b"]]}
+
+
+def test_value_the_type_refuses(page: FormPage) -> None:
+    """A text that a field's new type does not take leaves the field as it is."""
+    page.open('<input name="a">')
+    page.fill("[name=a]", "twelve")
+    page.open('<input type="number" name="a">')
+    assert page.value("[name=a]") == ""
+    assert page.told() == [["f", "a", "skipped", "not accepted"]]
+
+
+def test_own_choice_after_skip(page: FormPage) -> None:
+    """A choice that the user makes after theirs could not be put back replaces it."""
+    page.open(TWO)
+    page.select("[name=s]", "b")
+    page.open('<select name="s"><option>a<option>c</select>')
+    page.select("[name=s]", "c")
+    assert page.pairs() == {"f": [["s", "c"]]}

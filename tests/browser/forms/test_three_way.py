@@ -1,0 +1,74 @@
+"""Base, mine and theirs: what is shown where the user has typed and the page renders something."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.forms.page import FormPage
+
+BASE = '<input name="a" value="base">'
+
+
+def edit_then_render(page: FormPage, before: str, after: str) -> None:
+    page.open(before)
+    page.fill("[name=a]", "mine")
+    page.open(after)
+
+
+def test_theirs_is_base(page: FormPage) -> None:
+    """Where the page renders what it did, the user's value is put back."""
+    edit_then_render(page, BASE, BASE)
+    assert page.value("[name=a]") == "mine"
+    assert page.told() == [["f", "a", "restored", ""]]
+
+
+def test_theirs_is_mine(page: FormPage) -> None:
+    """Where the page renders the user's value, the field stays dirty and nothing is told of it."""
+    edit_then_render(page, BASE, '<input name="a" value="mine">')
+    assert page.value("[name=a]") == "mine"
+    assert page.told() == []
+    assert page.pairs() == {"f": [["a", "mine"]]}
+
+
+def test_conflict(page: FormPage) -> None:
+    """Where the page renders something else, a conflict is told, once, and the user's value shown."""
+    edit_then_render(page, BASE, '<input name="a" value="new">')
+    assert page.value("[name=a]") == "mine"
+    assert page.told() == [["f", "a", "conflict", "kept mine"]]
+    values = {"base": ["base"], "mine": ["mine"], "theirs": ["new"]}
+    assert page.conflicts() == [{"form": "f", "field": "a", "kept": "mine", **values}]
+    page.run("forms.restore()")
+    page.run("document.forms[0].insertAdjacentHTML('beforeend', '<input name=b>')")
+    assert len(page.conflicts()) == 1
+
+
+@pytest.mark.parametrize("where", ["field", "form"])
+def test_conflict_theirs(page: FormPage, where: str) -> None:
+    """With data-stash-conflict="theirs" on or around a field the page's value stays."""
+    mark = ' data-stash-conflict="theirs"'
+    field, form = (mark, "") if where == "field" else ("", mark)
+    page.open(BASE)
+    page.fill("[name=a]", "mine")
+    page.open_body(f'<form data-stash="f"{form}><input name="a" value="new"{field}></form>')
+    assert page.value("[name=a]") == "new"
+    assert page.evaluate("conflicts[0].kept") == "theirs"
+    assert page.pairs() == {}
+
+
+def test_groups_as_a_whole(page: FormPage) -> None:
+    """A group of checkboxes is merged as a whole: a change on each side is a conflict."""
+    html = '<input type="checkbox" name="g" value="1"{}><input type="checkbox" name="g" value="2"{}>'
+    page.open(html.format("", ""))
+    page.check("[value='1']")
+    page.open(html.format("", " checked"))
+    assert [page.checked(f"[value='{value}']") for value in (1, 2)] == [True, False]
+    assert page.evaluate("conflicts[0].theirs") == ["2"]
+
+
+def test_rendered_while_typing(page: FormPage) -> None:
+    """A new rendering into a live field is a conflict as well, and the field keeps the user's text."""
+    page.open(BASE)
+    page.fill("[name=a]", "mine")
+    page.run("document.forms[0].a.setAttribute('value', 'new')")
+    assert page.value("[name=a]") == "mine"
+    assert page.evaluate("conflicts.map((c) => c.theirs)") == [["new"]]
