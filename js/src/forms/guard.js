@@ -79,11 +79,11 @@ export class Guard {
   }
 
   /**
-   * @param {Control | undefined} control
-   * @returns {boolean} whether it came in the place of the one that the user is in, and shows nothing of theirs yet
+   * @param {Control[]} controls
+   * @returns {boolean} whether one of them came in the place of the one that the user is in, and shows nothing of theirs yet
    */
-  isHeir(control) {
-    return control !== undefined && control === this.#heir;
+  isHeir(controls) {
+    return this.#heir !== null && controls.includes(this.#heir);
   }
 
   /**
@@ -108,9 +108,8 @@ export class Guard {
    */
   protects(controls) {
     if (!this.isEdited(controls)) return false;
-    return controls.some(
-      (control) => hasFocus(control) || this.isHeir(control) || (isNative(control) && control.validity.badInput),
-    );
+    if (this.isHeir(controls)) return true;
+    return controls.some((control) => hasFocus(control) || (isNative(control) && control.validity.badInput));
   }
 
   /** @param {Control} control */

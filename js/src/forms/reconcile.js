@@ -140,7 +140,7 @@ export class Reconciler {
     if ((!shown || !decision.dirty) && this.guard.protects(field.controls)) {
       this.deferred = true;
       // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
-      const isRendered = this.guard.isHeir(control) || (field.kind !== "text" && entry.control === control);
+      const isRendered = this.guard.isHeir(field.controls) || (field.kind !== "text" && entry.control === control);
       if (isRendered) entry.control = this.#write(field, entry.mine) === "" ? control : null;
       if (conflict) this.#tellConflict(form, field, entry, theirs, "mine");
       return;
