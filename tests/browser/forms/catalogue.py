@@ -49,7 +49,9 @@ FIELDS = {
     "tags": Field("f", '<select name="tags" multiple>{}</select>', SETS),
     "guest": Field("f", '<ol id="guests">{}</ol>', TEXTS),
     "pin": Field("f", '<input name="pin" type="password">', (("",),)),
-    "more": Field("", '<details data-stash="more" {}><summary>more</summary>text</details>', ((), ("open",)) * 2),
+    "more": Field(
+        "", '<details data-stash="more" {}><summary>more</summary>text</details>', ((), ("open",)) * 2
+    ),
     "memo": Field("g", '<input name="memo" value="{}">', TEXTS),
 }
 ROW = '<li data-stash-key="{}"><input name="guest" value="{}"></li>'
@@ -116,12 +118,16 @@ class Page:
             case "likes" | "size":
                 kind = "checkbox" if name == "likes" else "radio"
                 inner = "".join(
-                    f'<input type="{kind}" name="{name}" value="{choice}"{" checked" * (choice in value)}>' for choice in CHOICES
+                    f'<input type="{kind}" name="{name}" value="{choice}"{" checked" * (choice in value)}>'
+                    for choice in CHOICES
                 )
             case "land" | "tags":
                 marked = value if self.says(Place("f", name)) else ()
                 options = self.lands if name == "land" else CHOICES
-                inner = "".join(f'<option value="{option}"{" selected" * (option in marked)}>{option}</option>' for option in options)
+                inner = "".join(
+                    f'<option value="{option}"{" selected" * (option in marked)}>{option}</option>'
+                    for option in options
+                )
             case _:
                 inner = "".join(value)
         return FIELDS[name].html.format(inner)

@@ -77,9 +77,15 @@ class Model:
         """What goes up with a mount: of each name that was touched all fields, in any order."""
         found: dict[str, list[tuple[str, str]]] = {}
         for form in {place.form for place in self.entries} - {""}:
-            entries = {place: entry for place, entry in self.entries.items() if place.form == form and not entry.gone}
+            entries = {
+                place: entry for place, entry in self.entries.items() if place.form == form and not entry.gone
+            }
             touched = {place.name for place in entries}
-            values = {place: value for place, value in self.shown.items() if place.form == form and place.name in touched}
+            values = {
+                place: value
+                for place, value in self.shown.items()
+                if place.form == form and place.name in touched
+            }
             values |= {place: entry.mine for place, entry in entries.items()}
             found[form] = sorted((place.name, text) for place, value in values.items() for text in value)
         return found
@@ -88,7 +94,9 @@ class Model:
     def is_settled(self) -> bool:
         """Whether every field shows what was rendered or what is stashed, so that the browser has nothing of its own."""
         return all(
-            place in self.entries or value == self.page.rendered(place) for place, value in self.shown.items() if place != PIN
+            place in self.entries or value == self.page.rendered(place)
+            for place, value in self.shown.items()
+            if place != PIN
         )
 
     # The user.
@@ -219,7 +227,9 @@ class Model:
         self.refusing = False
         self.entries = {}
         for stored in self._stored.values():
-            self.entries |= {place: replace(entry, shown=False, told=set()) for place, entry in stored.entries.items()}
+            self.entries |= {
+                place: replace(entry, shown=False, told=set()) for place, entry in stored.entries.items()
+            }
         self._submitted = {form for form, stored in self._stored.items() if stored.submitted}
         self._edited, self._sent, self._done, self._dealt = set(), set(), set(), {}
         self.page, self.shown, self.focus, self.caret = page, {}, None, None
@@ -229,7 +239,7 @@ class Model:
 
     def save(self) -> None:
         """What there is is stored, if storage takes it; what there is no more is not."""
-        for form in {field.form for field in FIELDS.values()}:
+        for form in {one.form for one in FIELDS.values()}:
             entries = {place: replace(entry) for place, entry in self.entries.items() if place.form == form}
             if not entries:
                 self._stored.pop(form, None)

@@ -7,13 +7,17 @@ What fails is printed as a list of steps.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.browser.engines import SECRET
 from tests.browser.site import Site
@@ -21,6 +25,7 @@ from tests.browser.tab import Tab
 
 from .catalogue import CHOICES, FIELDS, LANDS, PIN, ROWS, Page, Place, Value
 from .model import Model
+from .profiles import of_profile
 
 SCRIPT = (Path(__file__).parent / "property.js").read_text()
 
@@ -63,7 +68,13 @@ class Forms(RuleBasedStateMachine):
 
     # The user.
 
-    @rule(name=st.sampled_from(written), row=st.sampled_from(ROWS), ends=st.tuples(picks, picks), text=texts, pairs=peeks)
+    @rule(
+        name=st.sampled_from(written),
+        row=st.sampled_from(ROWS),
+        ends=st.tuples(picks, picks),
+        text=texts,
+        pairs=peeks,
+    )
     def write(self, name: str, row: str, ends: tuple[int, int], text: str, pairs: bool) -> None:
         """The user selects something in a text, and types, or presses Delete."""
         place = Place(FIELDS[name].form, name, row if name == "guest" else "")
@@ -77,14 +88,27 @@ class Forms(RuleBasedStateMachine):
         if text or new != old:
             self.model.edit(place, (new,))
         caret = start + len(text)
-        self.by_hand(("write", place, start, end, text), place, None if name in ("note", "pin") else (caret, caret), pairs)
+        self.by_hand(
+            ("write", place, start, end, text),
+            place,
+            None if name in ("note", "pin") else (caret, caret),
+            pairs,
+        )
 
-    @rule(name=st.sampled_from(["likes", "size", "tags", "land", "more"]), choice=st.sampled_from(CHOICES), pairs=peeks)
+    @rule(
+        name=st.sampled_from(["likes", "size", "tags", "land", "more"]),
+        choice=st.sampled_from(CHOICES),
+        pairs=peeks,
+    )
     def choose(self, name: str, choice: str, pairs: bool) -> None:
         """The user ticks, chooses, opens, or takes it back."""
         place = Place(FIELDS[name].form, name)
         old = self.model.shown.get(place)
-        if old is None or (name == "land" and choice not in self.model.page.lands) or old == (choice,) and name in ("land", "size"):
+        if (
+            old is None
+            or (name == "land" and choice not in self.model.page.lands)
+            or (old == (choice,) and name in ("land", "size"))
+        ):
             return
         match name:
             case "more":
@@ -177,7 +201,9 @@ class Forms(RuleBasedStateMachine):
         self.model.accept()
         self.do("accept")
 
-    def next_page(self, *, values: dict[str, int], without: set[str], turn: int, rows: list[str], lands: str) -> Page:
+    def next_page(
+        self, *, values: dict[str, int], without: set[str], turn: int, rows: list[str], lands: str
+    ) -> Page:
         """The page that the server renders next."""
         new = dict(self.model.page.values)
         for name, pick in values.items():
@@ -280,7 +306,9 @@ def compare(model: Model, seen: dict[str, Any]) -> None:
     if seen["pairs"] is not None:
         assert {form: sorted(map(tuple, pairs)) for form, pairs in seen["pairs"].items()} == model.pairs
     told = [(form, name, kept, tuple(theirs)) for form, name, kept, theirs in seen["conflicts"]]
-    due, true = ({(*place[:2], kept, theirs) for place, kept, theirs in them} for them in (model.due, model.true))
+    due, true = (
+        {(*place[:2], kept, theirs) for place, kept, theirs in them} for them in (model.due, model.true)
+    )
     assert due <= set(told) <= true, f"told {told}, due {due}, true {true}"
     assert SECRET not in seen["stored"]
     forget(model)
@@ -294,32 +322,13 @@ def forget(model: Model) -> None:
 def test_whatever_happens(tab: Tab, site: Site) -> None:
     """Whatever users, servers and browsers do, in whatever order, every field shows what it must."""
     tab.goto(f"{site.url}other")
-    deep = settings.get_current_profile_name() == "deep"
-    run(Forms, tab, site, max_examples=500 if deep else 25, stateful_step_count=15)
+    machine = type("Forms", (Forms,), {"tab": tab, "site": site})
+    run_state_machine_as_test(machine, settings=of_profile(examples=20, steps=15))
 
 
-def test_whatever_happens_for_long(tab: Tab, site: Site) -> None:
-    """The same by scripts, which are faster."""
+def test_whatever_scripts_do(tab: Tab, site: Site) -> None:
+    """The same by scripts, in long sequences."""
     site.body, site.script = '<main id="main"></main>', SCRIPT
     tab.goto(site.url, until="window.ready")
-    deep = settings.get_current_profile_name() == "deep"
-    run(FastForms, tab, site, max_examples=10_000 if deep else 50, stateful_step_count=50 if deep else 25)
-
-
-def run(machine: type[Forms], tab: Tab, site: Site, **how: Any) -> None:
-    import os
-    how["max_examples"] = int(os.environ.get("EXAMPLES") or how["max_examples"])
-    how["stateful_step_count"] = int(os.environ.get("STEPS") or how["stateful_step_count"])
-    deep = settings.get_current_profile_name() == "deep"
-    run_state_machine_as_test(
-        type("Forms", (machine,), {"tab": tab, "site": site}),
-        settings=settings(
-            derandomize=not deep,
-            database=None,
-            report_multiple_bugs=False,
-            # By hand, to make an example smaller takes minutes.
-            phases=[Phase.generate, Phase.shrink] if machine is FastForms and not os.environ.get('NOSHRINK') else [Phase.generate],
-            suppress_health_check=list(HealthCheck),
-            **how,
-        ),
-    )
+    machine = type("FastForms", (FastForms,), {"tab": tab, "site": site})
+    run_state_machine_as_test(machine, settings=of_profile(examples=50, steps=30))
