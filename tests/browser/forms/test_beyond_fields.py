@@ -65,6 +65,24 @@ class TestContenteditable:
         assert page.evaluate("n.textContent") == "onetwo three!"
         assert page.evaluate("document.activeElement.id") == "n"
 
+    def test_emptied_again(self, page: FormPage) -> None:
+        """A part that was empty, and is empty again, is unchanged, whatever the browser leaves in it."""
+        page.open('<div contenteditable data-stash="n" id="n"></div>')
+        page.type("x", into="#n")
+        assert page.pairs() == {"f": [["n", "x"]]}
+        page.press("Backspace")
+        assert page.pairs() == {}
+
+    def test_put_back_is_not_rendered(self, page: FormPage) -> None:
+        """What is put back into a part that the page has replaced still is the user's, and no rendering of the page."""
+        html = '<div contenteditable data-stash="n" id="n">{}</div><input name="b">'
+        page.open(html.format("base"))
+        page.type("my ", into="#n")
+        page.focus("[name=b]")
+        for theirs in ("base", "other"):
+            page.run("document.forms[0].innerHTML = arguments[0]", html.format(theirs))
+        assert page.evaluate("conflicts.map(({ base, theirs }) => [base, theirs])") == [[["base"], ["other"]]]
+
     def test_script_writes_with_event(self, page: FormPage) -> None:
         """What a toolbar's script does to an editable part counts as the user's, if it says so with an input event."""
         html = '<div contenteditable data-stash="n" id="n">text</div>'

@@ -52,3 +52,17 @@ def test_own_choice_after_skip(page: FormPage) -> None:
     page.open('<select name="s"><option>a<option>c</select>')
     page.select("[name=s]", "c")
     assert page.pairs() == {"f": [["s", "c"]]}
+
+
+def test_none_of_several(page: FormPage) -> None:
+    """A select of several that marks none says that none is chosen; a select of one says nothing by that."""
+    html = '<select name="{0}" {1}><option{2}>a</option><option>b</option></select>'
+    page.open(html.format("m", "multiple", " selected") + html.format("s", "", " selected"))
+    page.select("[name=m]", "a", "b")
+    page.select("[name=s]", "b")
+    page.run(
+        "document.forms[0].innerHTML = arguments[0]",
+        html.format("m", "multiple", "") + html.format("s", "", ""),
+    )
+    assert page.evaluate("conflicts.map(({ field, theirs }) => [field, theirs])") == [["m", []]]
+    assert page.submission() == [["m", "a"], ["m", "b"], ["s", "b"]]

@@ -35,6 +35,31 @@ def test_clear(page: FormPage) -> None:
     assert page.pairs() == {"f": [["a", "saved!"]]}
 
 
+def test_left_after_clear(page: FormPage) -> None:
+    """Who leaves a field that has been dealt with has typed nothing new in it."""
+    page.open('<input name="a"><input name="b">')
+    page.type("sent", into="[name=a]")
+    page.run("forms.clear('f')")
+    page.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "b"
+    assert page.pairs() == {}
+
+
+def test_reset_of_rich_text(page: FormPage) -> None:
+    """A reset brings back what was rendered into an editable part, also after it was rendered anew."""
+    html = (
+        '<div contenteditable data-stash="n" id="n">base</div><input name="b"><button type="reset">r</button>'
+    )
+    page.open(html)
+    page.type("my ", into="#n")
+    page.focus("[name=b]")
+    page.run("document.forms[0].innerHTML = arguments[0]", html)
+    assert page.evaluate("n.textContent.startsWith('my')")
+    page.click("button")
+    page.wait_for("n.textContent === 'base'")
+    assert page.pairs() == {}
+
+
 def test_clear_before_restore(page: FormPage) -> None:
     """A form that is cleared before it is restored, as after a post, is not restored; the others are."""
     html = '<form data-stash="f"><input name="a"></form><form data-stash="g"><input name="b"></form>'

@@ -106,6 +106,31 @@ class TestTheUsers:
         render(page, html.format(2))
         assert page.value("[name=p]") == ""
 
+    def test_opened_by_the_page(self, page: FormPage) -> None:
+        """What the page opens by rendering is not the user's, and is closed when it renders it closed."""
+        html = '<details data-stash="d"{}><summary>more</summary>text</details>'
+        page.open(html.format(""))
+        render(page, html.format(" open"))
+        assert page.evaluate("document.querySelector('details').open") is True
+        render(page, html.format(""))
+        assert page.evaluate("document.querySelector('details').open") is False
+
+    def test_radio_in_another_place(self, page: FormPage) -> None:
+        """Of radios that nobody has touched the one is checked that the page renders so, wherever they are moved."""
+        radios = '<p><input type="radio" name="r" value="a"{}><input type="radio" name="r" value="b"{}></p>'
+        page.open(radios.format("", " checked") + '<p><input name="x"></p>')
+        render(page, '<p><input name="x"></p>' + radios.format(" checked", ""))
+        assert page.submission() == [["x", ""], ["r", "a"]]
+
+    def test_cleared_while_in_it(self, page: FormPage) -> None:
+        """Who is still in a field that has been dealt with sees what the page renders next."""
+        page.open('<input name="a">')
+        page.type("sent", into="[name=a]")
+        page.run("forms.clear('f')")
+        assert page.value("[name=a]") == "sent"
+        render(page, '<p>thanks</p><input name="a">')
+        assert page.value("[name=a]") == ""
+
     def test_cleared(self, page: FormPage) -> None:
         """A form that has been dealt with takes what the page renders."""
         page.open('<input name="a"><input type="checkbox" name="c">')

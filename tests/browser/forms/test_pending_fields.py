@@ -109,6 +109,19 @@ def test_row_taken_out(page: FormPage) -> None:
     assert page.pairs() == {"f": [["row", ""], ["row", "two"]]}
 
 
+def test_row_taken_out_by_replacing_the_list(page: FormPage) -> None:
+    """A row counts as taken out also when the list is replaced by another element, if that has the same id."""
+    html = '<ol id="rows">{}</ol>'
+    row = '<li data-stash-key="{0}"><input name="row" id="row{0}"></li>'
+    page.open(html.format(row.format(1) + row.format(2)))
+    page.fill("#row1", "one")
+    page.fill("#row2", "two")
+    page.run("document.forms[0].innerHTML = arguments[0]", html.format(row.format(2)))
+    assert page.pairs() == {"f": [["row", "two"]]}
+    page.run("document.forms[0].innerHTML = arguments[0]", html.format(row.format(1) + row.format(2)))
+    assert page.value("#row1") == "one"
+
+
 def test_list_that_is_gone(page: FormPage) -> None:
     """If the whole list is gone, as in another step of a wizard, its rows wait, and are there when it comes back."""
     page.open(listed("1", "2"))

@@ -79,6 +79,39 @@ def test_rendered_anew(page: FormPage) -> None:
     assert page.evaluate(SELECTION) == ["t", 5, 5]
 
 
+def test_rendered_anew_with_theirs(page: FormPage) -> None:
+    """Whoever types is not disturbed by a form that is replaced, where the server wins conflicts: before they have left."""
+    html = '<input name="a" value="{}" data-stash-conflict="theirs">'
+    page.open(html.format("x"))
+    page.fill("[name=a]", "mine")
+    page.run("document.forms[0].innerHTML = arguments[0]", html.format("y"))
+    page.type("!")
+    assert page.value("[name=a]") == "mine!"
+    page.run("document.activeElement.blur()")
+    page.wait_for("document.forms[0].a.value === 'y'")
+
+
+@pytest.mark.parametrize("how", ["morph", "innerHTML"])
+def test_taken_back(page: FormPage, how: str) -> None:
+    """What a user has typed and deleted again stays so while they are in the control, and goes up if it differs from the page."""
+    html = '<input name="a" value="{}">'
+    page.open(html.format(""))
+    page.type("x", into="[name=a]")
+    page.press("Backspace")
+    assert page.pairs() == {}
+    render = (
+        "document.forms[0].innerHTML = html"
+        if how == "innerHTML"
+        else "morph(document.forms[0], html, { style: how })"
+    )
+    page.run(f"const how = 'innerHTML', html = arguments[0]; {render}", html.format("theirs"))
+    assert page.value("[name=a]") == ""
+    assert page.pairs() == {"f": [["a", ""]]}
+    assert page.evaluate("conflicts.map(({ base, theirs, kept }) => [base, theirs, kept])") == [
+        [[""], ["theirs"], "mine"]
+    ]
+
+
 def test_left_then_rendered(page: FormPage) -> None:
     """A control that the user leaves does not get the focus back when that renders it anew."""
     html = '<input name="a"><input name="b">'
