@@ -182,6 +182,18 @@ async def test_back_and_forth(tab: Tab, tmp_path: Path) -> None:
         value(tab, "#traveller-1-name", "Half a na")
 
 
+async def test_reload_while_the_address_changes(tab: Tab, tmp_path: Path) -> None:
+    """A reload keeps the view also if a message changes the page's address while the page is on its way out."""
+    async with serving(tmp_path) as servers:
+        begin(tab, servers)
+        fill_contact(tab)
+        tab.fill("#traveller-1-name", "Half a na")
+        tab.run("addEventListener('beforeunload', () => history.replaceState(history.state, '', '?step=1'))")
+        tab.reload()
+        connected(tab)
+        value(tab, "#traveller-1-name", "Half a na")
+
+
 async def test_rows(tab: Tab, tmp_path: Path) -> None:
     """What was typed into a row stays with it when rows are added, moved and removed, and goes with it."""
     async with serving(tmp_path) as servers:
