@@ -253,8 +253,8 @@ function isCookieless(document) {
 
 /** @returns {string | null} the history entry that this page was in before it was loaded anew */
 function reloaded() {
-  const [{ type } = { type: "" }] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
-  return type === "reload" ? (granted("sessionStorage")?.getItem(ENTRY + frame()) ?? null) : null;
+  const [navigation] = /** @type {any[]} */ (performance.getEntriesByType?.("navigation") ?? []);
+  return navigation?.type === "reload" ? (granted("sessionStorage")?.getItem(ENTRY + frame()) ?? null) : null;
 }
 
 /** @returns {string} where this frame is in its tab: frames of one origin share the tab's storage */
