@@ -154,6 +154,7 @@ def pictures() -> None:
     """What tests show, recorded for the documentation."""
     here = python()
     install_programs("chromium", "chromedriver")
+    install_packages(find_node())
     os.environ["PICTURES"] = "docs/recovery"
     run(here / "python", "-m", "pytest", "--quiet", "-k", "chromium", "tests/browser")
 

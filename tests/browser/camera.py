@@ -25,9 +25,11 @@ class Camera:
         self._path = path
         self._frames: list[tuple[bytes, str]] = []
 
-    def take(self, tab: Tab, caption: str) -> None:
-        """Take a picture of what is to be seen now, and say what it shows."""
+    def take(self, tab: Tab, caption: str, *, around: str | None = None) -> None:
+        """Take a picture of what is to be seen now, or of what is around an element, and say what it shows."""
         if self._path and tab.browser.engine == "chromium":
+            if around:
+                tab.run("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", around)
             self._frames.append((tab.driver.get_screenshot_as_png(), caption))
 
     def save(self) -> None:

@@ -12,6 +12,7 @@ from playwright.async_api import Page, async_playwright
 
 from tests.browser import fleet as chromium
 from tests.browser.accessibility import violations
+from tests.browser.camera import Camera
 from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, connected, fleet, witnessed
 from tests.browser.tab import Tab
 
@@ -135,7 +136,7 @@ async def test_without_javascript(tmp_path: Path) -> None:
             await browser.close()
 
 
-async def test_conflict_is_told_beside_its_field(tab: Tab, tmp_path: Path) -> None:
+async def test_conflict_is_told_beside_its_field(tab: Tab, camera: Camera, tmp_path: Path) -> None:
     """What another tab has saved meanwhile is told in words beside the field, and the user chooses."""
     async with fleet(APP, tmp_path, QUART_DATABASE=str(tmp_path / "profile.sqlite3")) as servers:
         page = f"http://127.0.0.1:{servers.port}/"
@@ -143,6 +144,9 @@ async def test_conflict_is_told_beside_its_field(tab: Tab, tmp_path: Path) -> No
         tab.fill("#name", "Ada")
         tab.fill("#bio", "Mine")
         tab.click("[name=visibility][value=public]")
+        camera.take(
+            tab, "Typed, and not yet saved. Another tab saves the same profile meanwhile.", around="#name"
+        )
         other = tab.new_tab(page)
         for field, text in (("name", "Grace"), ("email", "grace@example.org"), ("bio", "Theirs")):
             other.fill(f"#{field}", text)
@@ -157,6 +161,9 @@ async def test_conflict_is_told_beside_its_field(tab: Tab, tmp_path: Path) -> No
             "document.getElementById('name').getAttribute('aria-describedby')"
         )
         assert tab.value("#name") == "Ada"
+        camera.take(
+            tab, "After a reload: what was typed, and beside it in words what has been saved.", around="#name"
+        )
         assert violations(tab) == []
         tab.click("[data-conflict=name] button:nth-of-type(1)")
         assert tab.value("#name") == "Grace"
@@ -166,6 +173,7 @@ async def test_conflict_is_told_beside_its_field(tab: Tab, tmp_path: Path) -> No
         assert tab.value("#bio") == "Mine"
         assert tab.evaluate("document.querySelectorAll('.conflict:not(:empty)').length") == 0
         assert tab.checked("[name=visibility][value=private]")
+        camera.take(tab, "Chosen, field by field, and not asked again.", around="#name")
         tab.click("#save")
         tab.wait_for("document.getElementById('saved').value === 'Saved.'")
         tab.reload()

@@ -14,6 +14,7 @@ from typing import Any
 from playwright.async_api import async_playwright
 
 from tests.browser.accessibility import violations
+from tests.browser.camera import Camera
 from tests.browser.fleet import CHROMIUM, FLAGS, Fleet, fleet
 from tests.browser.tab import Tab
 
@@ -106,39 +107,50 @@ async def write_note(tab: Tab, servers: Fleet) -> None:
     tab.type(" seat")
 
 
-async def test_trip_through_restarts(tab: Tab, tmp_path: Path) -> None:
+async def introduce(tab: Tab, camera: Camera, servers: Fleet) -> None:
+    """Fill the first step in, with a deploy in the middle of the name."""
+    tab.fill("#name", "Ada")
+    camera.take(tab, "Somebody begins to type …")
+    typing = asyncio.create_task(asyncio.to_thread(tab.type, " Lovelace"))
+    await servers.deploy()
+    await typing
+    camera.take(tab, "… and goes on while a deploy replaces the server.")
+    assert tab.evaluate("[document.activeElement.id, document.activeElement.selectionStart]") == [
+        "name",
+        12,
+    ]
+    tab.fill("#email", "ada@example.org")
+    tab.check("#company_pays")
+    tab.fill("#company", "Engines")
+    tab.fill("#vat", "GB 123456")
+
+
+async def test_trip_through_restarts(tab: Tab, camera: Camera, tmp_path: Path) -> None:
     """With a deploy, a kill or a reload in every step, nothing that was typed is lost, and the trip is booked once."""
     async with serving(tmp_path) as servers:
         begin(tab, servers)
-        tab.fill("#name", "Ada")
-        typing = asyncio.create_task(asyncio.to_thread(tab.type, " Lovelace"))
-        await servers.deploy()
-        await typing
-        assert tab.evaluate("[document.activeElement.id, document.activeElement.selectionStart]") == [
-            "name",
-            12,
-        ]
-        tab.fill("#email", "ada@example.org")
-        tab.check("#company_pays")
-        tab.fill("#company", "Engines")
-        tab.fill("#vat", "GB 123456")
+        await introduce(tab, camera, servers)
         proceed(tab, "#next", 2)
         tab.fill("#traveller-1-name", "Ada")
         choose(tab, 1, "France", "Paris")
         tab.click("#add")
         focused(tab, "traveller-2-name")
         tab.type("Char")
+        camera.take(tab, "Rows are added and filled in. Now the server is killed, in mid-word.")
         await servers.kill()
         tab.type("les")
         choose(tab, 2, "Japan", "Kyoto")
         tab.click("#up-2")
         focused(tab, "down-2")
+        camera.take(tab, "The word goes on, and the second row is moved up. Now the page is loaded anew.")
         tab.reload()
         connected(tab)
         rows(tab, "Charles", "Ada")
         value(tab, "#traveller-2-city", "Kyoto")
+        camera.take(tab, "After the reload: each row with what was typed and chosen in it.")
         proceed(tab, "#next", 3)
         await write_note(tab, servers)
+        camera.take(tab, "Rich text, with a deploy in the middle of the bold word; then a kill and a reload.")
         await servers.kill()
         tab.reload()
         connected(tab)
@@ -147,9 +159,11 @@ async def test_trip_through_restarts(tab: Tab, tmp_path: Path) -> None:
         tab.reload()
         connected(tab)
         tab.wait_for("document.querySelector('.summary')?.textContent.includes('Charles, from Kyoto')")
+        camera.take(tab, "Another kill and a reload. Now “Book”, and the server is killed at once.")
         tab.click("#book")
         await servers.kill()
         tab.wait_for("document.getElementById('number')?.textContent === '1'")
+        camera.take(tab, "Booked: once.")
         tab.reload()
         connected(tab)
         tab.wait_for("document.getElementById('number')?.textContent === '1'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.browser.camera import Camera
 from tests.browser.forms.composing import Composition
 from tests.browser.forms.page import FormPage
 
@@ -53,7 +54,7 @@ def test_over_a_restore(page: FormPage, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CONTROLS)
-def test_over_a_morph(page: FormPage, kind: str) -> None:
+def test_over_a_morph(page: FormPage, camera: Camera, kind: str) -> None:
     """A rendering by morph of the form in the middle of a composition leaves it alone, also with a new value for it."""
     html, text = CONTROLS[kind]
     page.open(html, script=NOTE_COMPOSED + "forms.start(); forms.restore();")
@@ -70,8 +71,12 @@ def test_over_a_morph(page: FormPage, kind: str) -> None:
             "morph(document.forms[0], arguments[0])", f'<form data-stash="f"><h2>{number}</h2>{theirs}</form>'
         )
         assert page.evaluate(text) == word.stages[0]
+        if kind == "contenteditable":
+            camera.take(page, f"A word is being composed; rendering {number} of the page around it.")
     word.go_on()
     word.commit()
+    if kind == "contenteditable":
+        camera.take(page, "The word is accepted.")
     assert page.evaluate("document.querySelector('h2').textContent") == "2"
     assert page.evaluate(text) == word.stages[2]
     is_whole(page)
