@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 import time
@@ -69,6 +70,9 @@ try {
 """
 
 
+_LEAVING = itertools.count(1)
+
+
 class Tab:
     """One window of a browser. Selectors are CSS; an element that is not there yet is waited for."""
 
@@ -105,6 +109,12 @@ class Tab:
         self._go(steps, until)
 
     def _go(self, steps: int, until: str) -> None:
+        if self.browser.engine == "firefox":
+            # Of a page that loads itself anew as it comes back, its driver has been seen to wait for ever.
+            leaving = next(_LEAVING)
+            self.run("window.leaving = arguments[0]; setTimeout(() => history.go(arguments[1]))", leaving, steps)
+            self.wait_for(f"window.leaving !== {leaving} && ({until})")
+            return
         commands = {-1: self.driver.back, 1: self.driver.forward}
         script = f"history.go({steps})"
         self._travel(commands.get(steps, lambda: self.run(script)), script, until)
@@ -266,6 +276,9 @@ class Tab:
 
     def new_tab(self, url: str) -> Self:
         """Open a tab that has nothing of this one."""
+        if self.browser.engine == "firefox":
+            # Its driver has been seen to wait for ever for a new tab of its own.
+            return self.appearing(lambda: self.run("window.open(arguments[0], '_blank', 'noopener')", url))
         self.driver.switch_to.new_window("tab")
         tab = self._with(self.driver.current_window_handle)
         tab.goto(url)
