@@ -29,6 +29,7 @@ import { attribute, closest, formName, isCustom, isEditable, nameOf } from "./fo
 const SHARED = Symbol.for("quart-stash");
 const IDENTIFIED = "input, select, textarea, [data-stash], [data-stash-key]";
 const PREFIX = "quart-stash:";
+const RADIO = "input[type=radio]";
 
 /**
  * Morph an element to HTML that a view has sent. What the user has typed, chosen, opened or scrolled stays, with focus,
@@ -49,6 +50,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
   identify(fresh);
   /** @type {WeakMap<Node, Element>} what is kept, and what it would have become */
   const kept = new WeakMap();
+  const others = /** @type {Set<Element>} */ (new Set(scope.querySelectorAll(RADIO)));
   try {
     idiomorph.morph(target, fresh, {
       morphStyle: style,
@@ -59,14 +61,23 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
         },
         beforeAttributeUpdated: (name, element) => !kept.has(ownerOf(element)) || !isLive(element, name),
         afterNodeMorphed: (old, next) => {
-          if (old instanceof Element && next instanceof Element && kept.has(ownerOf(old))) renderDefaults(old, next);
+          if (!(old instanceof Element && next instanceof Element)) return;
+          if (kept.has(ownerOf(old))) renderDefaults(old, next);
+          else others.delete(old);
         },
       },
     });
   } finally {
+    // One that was checked takes the choice from the others when it comes to its new place.
+    for (const radio of scope.querySelectorAll(RADIO)) if (!others.has(radio)) check(/** @type {HTMLInputElement} */ (radio));
     for (const named of scope.querySelectorAll(`[id^="${PREFIX}"]`)) named.removeAttribute("id");
     for (const form of forms) form.update();
   }
+}
+
+/** @param {HTMLInputElement} radio */
+function check(radio) {
+  radio.checked = radio.defaultChecked;
 }
 
 /**

@@ -200,7 +200,18 @@ export class Controls {
    */
   renderedAnew(part) {
     const field = this.#fields.get(part);
-    if (isRemembered(part) && !(field && this.#dirty.has(field))) remember(part, null);
+    if (!isRemembered(part) || (field && (this.#dirty.has(field) || this.#isRestored(field)))) return;
+    remember(part, null);
+  }
+
+  /**
+   * @param {Field} field
+   * @returns {boolean} whether it shows what is known to be the user's
+   */
+  #isRestored(field) {
+    const entry = this.records.get(field.form, field.key);
+    const now = read(field);
+    return entry !== undefined && entry.control === field.controls[0] && now !== null && same(entry.mine, now);
   }
 
   /** @param {Field} field */
@@ -337,6 +348,7 @@ export class Controls {
  */
 function isRemoved(field) {
   const { row = "", list } = field ?? {};
-  if (row === "" || !list?.isConnected) return false;
-  return list.id !== "" || list.querySelector("[data-stash-key]") !== null;
+  if (row === "" || !list) return false;
+  const now = list.isConnected ? list : list.ownerDocument.getElementById(list.id);
+  return now !== null && (now.id !== "" || now.querySelector("[data-stash-key]") !== null);
 }

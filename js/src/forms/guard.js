@@ -35,6 +35,13 @@ export class Guard {
   #selected = null;
   /** How far that part was scrolled. */
   #top = 0;
+  /** The control that the focus goes to once the page has been rendered. @type {Control | null} */
+  #heir = null;
+
+  /** Where the user is. */
+  get focused() {
+    return this.#focused;
+  }
 
   /**
    * Notes that the user has worked in this control since the page was loaded.
@@ -43,6 +50,40 @@ export class Guard {
    */
   edited(control) {
     this.#edited.add(control);
+  }
+
+  /**
+   * What stands in this control has been dealt with.
+   *
+   * @param {EventTarget} control
+   */
+  release(control) {
+    this.#edited.delete(control);
+  }
+
+  /**
+   * @param {Control[]} controls
+   * @returns {boolean} whether the user has worked in one of them
+   */
+  isEdited(controls) {
+    return controls.some((control) => this.#edited.has(control));
+  }
+
+  /**
+   * @param {Control} lost
+   * @param {Control} heir the control in its place
+   */
+  inherit(lost, heir) {
+    this.#heir = heir;
+    if (this.#edited.has(lost)) this.#edited.add(heir);
+  }
+
+  /**
+   * @param {Control[]} controls
+   * @returns {boolean} whether one of them came in the place of the one that the user is in, and shows nothing of theirs yet
+   */
+  isHeir(controls) {
+    return this.#heir !== null && controls.includes(this.#heir);
   }
 
   /**
@@ -66,7 +107,8 @@ export class Guard {
    * @returns {boolean}
    */
   protects(controls) {
-    if (!controls.some((control) => this.#edited.has(control))) return false;
+    if (!this.isEdited(controls)) return false;
+    if (this.isHeir(controls)) return true;
     return controls.some((control) => hasFocus(control) || (isNative(control) && control.validity.badInput));
   }
 
@@ -142,7 +184,7 @@ export class Guard {
    * @param {Control} control
    */
   refocus(lost, control) {
-    if (this.#edited.has(lost)) this.#edited.add(control);
+    this.#heir = null;
     const [selected, top] = [this.#selected, this.#top];
     control.focus({ preventScroll: true });
     if (!isNative(control)) {

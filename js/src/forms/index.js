@@ -8,12 +8,14 @@
 import { Adopter } from "./adopt.js";
 import { empty, filled } from "./collect.js";
 import { controlsOf, isNative } from "./dom.js";
-import { Guard, hasFocus } from "./guard.js";
 import { Controls } from "./controls.js";
+import { Focus } from "./focus.js";
+import { Guard, hasFocus } from "./guard.js";
 import { isChanged, remember } from "./kinds.js";
 import { Listener } from "./listen.js";
 import { Reconciler } from "./reconcile.js";
 import { Records } from "./records.js";
+import { revert } from "./restore.js";
 import { Watcher } from "./watch.js";
 
 /** @typedef {import("./capture.js").Field} Field */
@@ -85,6 +87,7 @@ export class Forms extends EventTarget {
       guard: this.guard,
       conflict: (conflict) => this.#emit("conflict", conflict),
     });
+    this.focus = new Focus({ page: this.page, guard: this.guard });
     this.adopter = new Adopter({ page: this.page, guard: this.guard, reconciler: this.reconciler });
     this.listener = new Listener({
       root,
@@ -93,6 +96,7 @@ export class Forms extends EventTarget {
       adopter: this.adopter,
       told: {
         edited: (control) => this.#edited(control),
+        isHandled: (control) => this.#sent.has(control) || this.#done.has(control),
         left: () => this.reconciler.deferred && this.#pageChanged(),
         changed: () => this.#schedule(),
         reset: (form) => this.#reset(form),
@@ -193,7 +197,8 @@ export class Forms extends EventTarget {
   clear(name) {
     this.#read();
     const submitted = this.records.settle(name);
-    for (const control of this.#controls(name)) if (!submitted || this.#sent.has(control)) this.#done.add(control);
+    const controls = this.#controls(name);
+    this.#dealtWith(submitted ? controls.filter((control) => this.#sent.has(control)) : controls);
   }
 
   /** Brings what is known up to what the fields hold: before the page is rendered anew. */
@@ -225,7 +230,7 @@ export class Forms extends EventTarget {
 
   /** The page has been rendered: brings it together with what is the user's, at once. */
   update() {
-    this.watcher.pending();
+    this.watcher.pending((part) => this.page.renderedAnew(part));
     this.#pageChanged({ rendered: true });
   }
 
@@ -234,6 +239,7 @@ export class Forms extends EventTarget {
     this.#read();
     this.#cancel();
     this.records.save();
+    this.reconciler.rest();
   }
 
   /** Drops every form, in memory and in storage. */
@@ -271,24 +277,13 @@ export class Forms extends EventTarget {
    * @param {{ rendered?: boolean }} [options] `rendered`: nothing but a rendering has changed it
    */
   #pageChanged({ rendered = false } = {}) {
-    const lost = this.guard.takeLost();
-    const lostField = lost && this.page.fieldOf(lost);
     this.page.settle();
+    const focused = this.focus.before();
     this.page.bind();
+    const heir = focused && this.focus.heir(focused);
     if (this.#restoring) this.reconciler.run({ rendered });
-    if (lost && lostField) this.#giveBackFocus(lost, lostField);
+    if (heir) this.focus.giveBack(focused, heir);
     this.#schedule();
-  }
-
-  /**
-   * @param {Control} lost
-   * @param {Field} field
-   */
-  #giveBackFocus(lost, { form, key, controls }) {
-    const now = this.page.forms.get(form)?.fields.get(key)?.controls ?? [];
-    const twin = now.length > 1 ? now[controls.indexOf(lost)] : now[0];
-    const control = lost.isConnected ? lost : twin;
-    if (control) this.guard.refocus(lost, control);
   }
 
   /** @param {Control} control */
@@ -301,6 +296,16 @@ export class Forms extends EventTarget {
   #reset(form) {
     this.page.forgetTouched(form);
     this.records.clear(form);
+    this.#dealtWith(this.#controls(form));
+    for (const field of this.page.forms.get(form)?.fields.values() ?? []) if (field.kind === "html") revert(field);
+  }
+
+  /** @param {Control[]} controls */
+  #dealtWith(controls) {
+    for (const control of controls) {
+      this.#done.add(control);
+      this.guard.release(control);
+    }
   }
 
   /**

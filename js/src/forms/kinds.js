@@ -33,7 +33,8 @@ export const KINDS = {
   checkbox: choice(Infinity),
   file: { read: () => null, rendered: () => [], write: () => "" },
   custom: memory(readCustom, writeCustom),
-  html: memory((part) => [part.innerHTML], writeHtml),
+  // Where nothing is left, browsers leave a line break.
+  html: memory(({ innerHTML }) => [innerHTML === "<br>" ? "" : innerHTML], writeHtml),
   details: memory((part) => (attribute(part, "open") === null ? [] : ["open"]), writeDetails),
   dialog: memory(readDialog, writeDialog),
   scroll: memory(readScroll, writeScroll),
@@ -88,13 +89,14 @@ export function isRemembered(control) {
 }
 
 /**
- * A select that marks none of its options shows one of them, but by that the page says nothing.
+ * A select of one that marks none of its options shows one of them, but by that the page says nothing.
  *
  * @param {Control[]} controls
  * @returns {boolean} whether what is rendered is meant
  */
 export function isMeant([first]) {
-  return !(first instanceof HTMLSelectElement) || Array.from(first.options).some((option) => option.defaultSelected);
+  if (!(first instanceof HTMLSelectElement) || first.multiple) return true;
+  return Array.from(first.options).some((option) => option.defaultSelected);
 }
 
 /**

@@ -25,6 +25,7 @@ export class Listener {
    * @param {import("./adopt.js").Adopter} world.adopter
    * @param {object} world.told
    * @param {(control: Control) => void} world.told.edited
+   * @param {(control: Control) => boolean} world.told.isHandled whether it was submitted or dealt with as it stands
    * @param {() => void} world.told.left the user has left a control
    * @param {() => void} world.told.changed there is something to stash
    * @param {(form: string) => void} world.told.reset
@@ -86,6 +87,9 @@ export class Listener {
   #edited(event) {
     if (isAnnounced(event)) return;
     this.#at(event, (control) => {
+      // Who leaves a text has entered nothing new in it.
+      const isLeft = event.type === "change" && event.isTrusted && this.page.fieldOf(control)?.kind === "text";
+      if (isLeft && this.told.isHandled(control)) return;
       this.guard.edited(control);
       this.guard.select(control.ownerDocument.getSelection());
       this.told.edited(control);

@@ -31,7 +31,10 @@ import { announce, policyOf, write } from "./restore.js";
  * @property {Control[]} controls
  */
 
-/** A page that renders a form anew for every `input` event would otherwise go round for ever. */
+/**
+ * How often the page is told, between two writes to storage, that a field was put back: one that renders a form anew for
+ * every `input` event would otherwise go round for ever.
+ */
 const MAX_WRITES = 10;
 
 export class Reconciler {
@@ -71,6 +74,11 @@ export class Reconciler {
         }
       }
     }
+  }
+
+  /** A while has passed since the fields were put back. */
+  rest() {
+    for (const name of this.records.names()) for (const entry of this.records.of(name)) entry.writes = 0;
   }
 
   /**
@@ -132,14 +140,14 @@ export class Reconciler {
     if ((!shown || !decision.dirty) && this.guard.protects(field.controls)) {
       this.deferred = true;
       // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
-      const rendered = field.kind !== "text" && entry.control === control;
-      if (rendered && this.#write(field, entry.mine) !== "") entry.control = null;
+      const isRendered = this.guard.isHeir(field.controls) || (field.kind !== "text" && entry.control === control);
+      if (isRendered) entry.control = this.#write(field, entry.mine) === "" ? control : null;
       if (conflict) this.#tellConflict(form, field, entry, theirs, "mine");
       return;
     }
     const fresh = entry.control !== control;
     if (!shown) {
-      const why = ++entry.writes > MAX_WRITES ? "rendered too often" : this.#write(field, decision.value);
+      const why = this.#write(field, decision.value);
       if (why !== "") {
         entry.control = null;
         return this.#tellOnce(form, entry, "skipped", why);
@@ -153,7 +161,7 @@ export class Reconciler {
     const changed = !shown || fresh;
     if (conflict) this.#tellConflict(form, field, entry, theirs, decision.dirty ? "mine" : "theirs");
     else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
-    if (changed) announce(field);
+    if (changed && ++entry.writes <= MAX_WRITES) announce(field);
   }
 
   /**

@@ -46,16 +46,20 @@ export class Watcher {
     this.#observer = null;
   }
 
-  /** @returns {boolean} whether there are changes that the observer has not been called for yet */
-  pending() {
-    return this.#concerns(this.#observer?.takeRecords() ?? []);
+  /**
+   * @param {(part: Control) => void} [part] told in place of the one that is told otherwise
+   * @returns {boolean} whether there are changes that the observer has not been called for yet
+   */
+  pending(part) {
+    return this.#concerns(this.#observer?.takeRecords() ?? [], part);
   }
 
   /**
    * @param {MutationRecord[]} mutations
+   * @param {(part: Control) => void} [tell]
    * @returns {boolean} whether a form is to be looked at anew
    */
-  #concerns(mutations) {
+  #concerns(mutations, tell = this.told.part) {
     let concerned = false;
     const parts = /** @type {Set<Element>} */ (new Set());
     for (const { type, target, attributeName, oldValue, addedNodes, removedNodes } of mutations) {
@@ -75,7 +79,7 @@ export class Watcher {
         if (type === "childList") concerned ||= [...addedNodes, ...removedNodes].some(holdsControls);
       }
     }
-    for (const part of parts) this.told.part(/** @type {Control} */ (part));
+    for (const part of parts) tell(/** @type {Control} */ (part));
     return concerned;
   }
 }

@@ -1,0 +1,256 @@
+"""What a user must see of stashed forms, whatever happens to the page: docs/forms.md, in Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from .catalogue import FIELDS, PIN, Page, Place, Value
+
+Kept = Literal["mine", "theirs"]
+Told = tuple[Place, Kept, Value]
+"""A conflict: where, who won, and what the server rendered."""
+
+
+@dataclass
+class Entry:
+    """What is known of a field that the user has changed.
+
+    Attributes:
+        base: what was rendered when they began.
+        mine: what they made of it.
+        shown: whether it is in the page; otherwise it waits.
+        sent: what stood in it when the form was submitted.
+        gone: whether its row has been taken out of its list; it may come back.
+        told: the conflicts that the page knows of.
+    """
+
+    base: Value
+    mine: Value
+    shown: bool = True
+    sent: Value | None = None
+    gone: bool = False
+    told: set[Told] = field(default_factory=set)
+
+
+@dataclass
+class Stored:
+    """What a form left in storage."""
+
+    entries: dict[Place, Entry]
+    submitted: bool
+
+
+class Model:
+    """What the user must see, and what the page is to know.
+
+    Attributes:
+        page: what the server has rendered.
+        shown: what stands in each field of the page.
+        focus: the field that has the focus.
+        caret: selection in it, where it has one; `None`: it may be anywhere.
+        entries: the fields that the user has changed.
+        refusing: whether storage takes nothing new.
+        due: conflicts that the last step must tell of.
+        true: conflicts that there are.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.shown = {place: page.rendered(place) for place in page.places}
+        self.entries: dict[Place, Entry] = {}
+        self.focus: Place | None = None
+        self.caret: tuple[int, int] | None = None
+        self.refusing = False
+        self.due: set[Told] = set()
+        self.true: set[Told] = set()
+        self._stored: dict[str, Stored] = {}
+        self._submitted: set[str] = set()
+        # Of the controls that are in the page now: edited by the user; as they were submitted; dealt with.
+        self._edited: set[Place] = set()
+        self._sent: set[Place] = set()
+        self._done: set[Place] = set()
+        self._dealt: dict[Place, Value] = {}
+
+    @property
+    def pairs(self) -> dict[str, list[tuple[str, str]]]:
+        """What goes up with a mount: of each name that was touched all fields, in any order."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for form in {place.form for place in self.entries} - {""}:
+            entries = {
+                place: entry for place, entry in self.entries.items() if place.form == form and not entry.gone
+            }
+            touched = {place.name for place in entries}
+            values = {
+                place: value
+                for place, value in self.shown.items()
+                if place.form == form and place.name in touched
+            }
+            values |= {place: entry.mine for place, entry in entries.items()}
+            found[form] = sorted((place.name, text) for place, value in values.items() for text in value)
+        return found
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every field shows what was rendered or what is stashed, so that the browser has nothing of its own."""
+        return all(
+            place in self.entries or value == self.page.rendered(place)
+            for place, value in self.shown.items()
+            if place != PIN
+        )
+
+    # The user.
+
+    def edit(self, place: Place, value: Value) -> None:
+        """The user has put a value into a field."""
+        self._edited.add(place)
+        self._sent.discard(place)
+        self._done.discard(place)
+        self.shown[place] = value
+        if place == PIN:
+            return
+        theirs = self.page.rendered(place)
+        known = self.entries.get(place)
+        base = known.base if known and known.shown else theirs
+        if value == base == theirs:
+            self.entries.pop(place, None)
+        elif not known or not known.shown or known.mine != value:
+            sent = known.sent if known else self._dealt.get(place)
+            self.entries[place] = Entry(base, value, sent=sent, told=known.told if known else set())
+
+    def go_to(self, place: Place | None) -> None:
+        """The focus goes somewhere; what was to be shown in the field that it was in is shown now."""
+        left, self.focus, self.caret = self.focus, place, None
+        if left in self.entries and left in self.shown and left != place:
+            self.shown[left] = self._merge(left, None)
+
+    def reset(self, form: str) -> None:
+        """The user resets a form: it is as it was rendered."""
+        for place in self.shown:
+            if place.form == form:
+                self.shown[place] = self.page.rendered(place)
+        self._drop({place for place in self.entries if place.form == form})
+        self._deal_with({place for place in self.shown if place.form == form})
+
+    def submit(self, form: str) -> None:
+        """The form is submitted as it stands."""
+        for place, entry in self.entries.items():
+            if place.form == form:
+                entry.sent = entry.mine
+        self._sent |= {place for place in self.shown if place.form == form}
+        self._submitted.add(form)
+
+    def clear(self, form: str) -> None:
+        """The form has been dealt with, but for what was typed since it was submitted."""
+        submitted = form in self._submitted
+        mine = {place: entry for place, entry in self.entries.items() if place.form == form}
+        drop = {place for place, entry in mine.items() if not submitted or entry.sent == entry.mine}
+        if submitted:
+            self._dealt |= {place: mine[place].mine for place in drop if mine[place].shown}
+        self._drop(drop)
+        controls = {place for place in self.shown if place.form == form}
+        self._deal_with(controls & self._sent if submitted else controls)
+
+    def _drop(self, places: set[Place]) -> None:
+        for place in places:
+            del self.entries[place]
+
+    def _deal_with(self, places: set[Place]) -> None:
+        self._done |= places
+        self._edited -= places
+
+    # The server.
+
+    def render(self, page: Page, *, anew: bool) -> None:
+        """The page is rendered.
+
+        Args:
+            page: what it is from now on.
+            anew: with new controls in place of the old ones.
+        """
+        before, self.page = self.page, page
+        places = set(page.places)
+        # What was typed into a row that is taken out of its list goes up no more.
+        for place in set(self.entries).intersection(before.places) - places:
+            self.entries[place].gone = place.row != "" and "guest" in page.names
+        if self.focus not in places:
+            self.focus = None
+        stay = {self.focus} if anew else places & set(before.places)
+        self._edited &= stay
+        if anew:
+            self._sent, self._done, self._dealt = set(), set(), {}
+        was, self.shown = self.shown, {}
+        for entry in [self.entries[place] for place in set(self.entries) - places]:
+            entry.shown = False
+        for place in page.places:
+            pin_stays = place == PIN and PIN in was and not anew and PIN not in self._done
+            self.shown[place] = was[PIN] if pin_stays else self._merge(place, was.get(place))
+        if self.focus is None or self.shown[self.focus] != was[self.focus]:
+            self.caret = None
+
+    def _merge(self, place: Place, was: Value | None) -> Value:
+        """Return what a field shows after it was rendered; before, it was that."""
+        rendered = self.page.rendered(place)
+        protected = place == self.focus and place in self._edited
+        entry = self.entries.get(place)
+        if entry is None and (not protected or place == PIN or was is None or was == rendered):
+            return rendered
+        if entry is None:
+            # What is shown to the one who works there stays, and is theirs if the server says something else.
+            entry = self.entries[place] = Entry(was, was)
+        theirs = rendered if self.page.says(place) else entry.base
+        conflict = theirs not in (entry.base, entry.mine, entry.sent)
+        if conflict and FIELDS[place.name].policy == "theirs" and not protected:
+            self._tell(entry, (place, "theirs", theirs))
+            del self.entries[place]
+            return rendered
+        entry.shown, entry.gone = self.page.takes(place, entry.mine), False
+        if not entry.shown:
+            return rendered
+        if conflict:
+            self._tell(entry, (place, "mine", theirs))
+        return entry.mine
+
+    def _tell(self, entry: Entry, conflict: Told) -> None:
+        self.true.add(conflict)
+        if conflict not in entry.told:
+            self.due.add(conflict)
+            entry.told.add(conflict)
+
+    def rewrite(self, place: Place, value: Value) -> None:
+        """What is rendered into a field becomes something else, and nothing else does."""
+        self.render(replace(self.page, values={**self.page.values, place: value}), anew=False)
+
+    def load(self, page: Page) -> None:
+        """The page is loaded, again or with something else in it."""
+        self.save()
+        self.refusing = False
+        self.entries = {}
+        for stored in self._stored.values():
+            self.entries |= {
+                place: replace(entry, shown=False, told=set()) for place, entry in stored.entries.items()
+            }
+        self._submitted = {form for form, stored in self._stored.items() if stored.submitted}
+        self._edited, self._sent, self._done, self._dealt = set(), set(), set(), {}
+        self.page, self.shown, self.focus, self.caret = page, {}, None, None
+        self.shown = {place: self._merge(place, None) for place in page.places}
+
+    # Storage.
+
+    def save(self) -> None:
+        """What there is is stored, if storage takes it; what there is no more is not."""
+        for form in {one.form for one in FIELDS.values()}:
+            entries = {place: replace(entry) for place, entry in self.entries.items() if place.form == form}
+            if not entries:
+                self._stored.pop(form, None)
+            elif not self.refusing:
+                self._stored[form] = Stored(entries, form in self._submitted)
+
+    def refuse(self) -> None:
+        """Storage is full from now on."""
+        self.save()
+        self.refusing = True
+
+    def accept(self) -> None:
+        """Storage has room again."""
+        self.refusing = False

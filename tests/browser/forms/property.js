@@ -1,0 +1,130 @@
+// The page of the property test: what is done in it, and what is to be seen of it.
+import { createForms } from "/js/forms/index.js";
+import { morph } from "/static/quart-stash-morph.js";
+
+const FIELD = "input, textarea, select, [contenteditable], details";
+const main = document.getElementById("main");
+const storage = {
+  get: (key) => JSON.parse(sessionStorage.getItem(key)),
+  set: (key, value) => !refusing && (sessionStorage.setItem(key, JSON.stringify(value)), true),
+  remove: (key) => sessionStorage.removeItem(key),
+};
+let refusing = false;
+let forms, told, conflicts;
+
+function begin() {
+  [told, conflicts, refusing] = [[], [], false];
+  window.forms = forms = createForms({ root: document, storage, now: () => Date.now() });
+  forms.addEventListener("restored", ({ detail }) => told.push([detail.form, detail.field, detail.why]));
+  forms.addEventListener("conflict", ({ detail }) => conflicts.push(detail));
+  forms.start();
+  forms.restore();
+}
+globalThis[Symbol.for("quart-stash")] = { keepers: () => [forms] };
+addEventListener("pagehide", () => forms.flush());
+
+const placeOf = (control) => {
+  const form = control.matches("details") ? "" : control.closest("form").dataset.stash;
+  const row = control.closest("[data-stash-key]")?.dataset.stashKey ?? "";
+  return [form, control.dataset.stash ?? control.name, row];
+};
+const valuesOf = (control) => {
+  if (control.matches("details")) return control.open ? ["open"] : [];
+  if (control.matches("[contenteditable]")) return [control.innerHTML.replace("<br>", "")];
+  if (control.matches("[type=checkbox], [type=radio]")) return control.checked ? [control.value] : [];
+  return control.matches("select") ? Array.from(control.selectedOptions, ({ value }) => value) : [control.value];
+};
+const at = (place) => [...main.querySelectorAll(FIELD)].find((control) => String(placeOf(control)) === String(place));
+
+const steps = {
+  caret(place, start, end) {
+    const control = at(place);
+    control.focus();
+    if (!control.isContentEditable) return control.setSelectionRange(start, end);
+    const text = control.firstChild ?? control;
+    const length = text.length ?? 0;
+    getSelection().setBaseAndExtent(text, Math.min(start, length), text, Math.min(end, length));
+  },
+  write(place, start, end, text) {
+    steps.caret(place, start, end);
+    document.execCommand(text ? "insertText" : "forwardDelete", false, text);
+  },
+  choose(place, choice) {
+    const control = at(place);
+    if (control.matches("details")) return control.querySelector("summary").click();
+    if (!control.matches("select")) {
+      const box = main.querySelector(`[name=${place[1]}][value=${choice}]`);
+      box.focus();
+      return box.click();
+    }
+    control.focus();
+    control.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+    const option = [...control.options].find(({ value }) => value === choice);
+    option.selected = control.multiple ? !option.selected : true;
+    for (const type of ["input", "change"]) control.dispatchEvent(new Event(type, { bubbles: true }));
+  },
+  leave: () => document.activeElement?.blur(),
+  reset: () => main.querySelector("[type=reset]").click(),
+  submit: (form) => forms.submit(form),
+  clear: (form) => forms.clear(form),
+  replace: (html) => (main.innerHTML = html),
+  morph: (html) => morph(main, html, { style: "innerHTML" }),
+  rewrite: (place, text) => (at(place).defaultValue = text),
+  hide: () => dispatchEvent(new PageTransitionEvent("pagehide")),
+  refuse() {
+    forms.flush();
+    refusing = true;
+  },
+  accept() {
+    refusing = false;
+    forms.flush();
+  },
+  load(html) {
+    forms.stop();
+    main.innerHTML = html;
+    begin();
+  },
+};
+
+function look(pairs) {
+  const fields = [];
+  for (const control of main.querySelectorAll(FIELD)) {
+    const place = placeOf(control);
+    const known = fields.find(([other]) => String(other) === String(place));
+    if (known) known[1].push(...valuesOf(control));
+    else fields.push([place, valuesOf(control)]);
+  }
+  const active = document.activeElement?.matches(FIELD) ? document.activeElement : null;
+  const { selectionStart: start, selectionEnd: end } = active ?? {};
+  if (refusing) forms.flush();
+  return {
+    fields,
+    focus: active && placeOf(active),
+    caret: active?.matches("textarea, input:not([type])") ? [start, end] : null,
+    pairs: pairs ? forms.pairs() : null,
+    conflicts: conflicts.splice(0).map(({ form, field, kept, theirs }) => [form, field, kept, theirs]),
+    stored: JSON.stringify(Object.entries(sessionStorage)),
+    errors: [...errors, ...told.splice(0).filter(([, , why]) => why === "error")],
+  };
+}
+
+// Each step is a task of its own, with the timers that it sets; these in a row would be slowed down.
+const { port1, port2 } = new MessageChannel();
+const task = () =>
+  new Promise((done) => {
+    port1.onmessage = () => setTimeout(done);
+    port2.postMessage(null);
+  });
+
+async function play(list) {
+  const seen = [];
+  for (const [step, pairs] of list) {
+    if (step) steps[step[0]](...step.slice(1));
+    await task();
+    seen.push(look(pairs));
+  }
+  return seen;
+}
+
+begin();
+Object.assign(window, { play, steps });

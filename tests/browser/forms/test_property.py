@@ -1,0 +1,334 @@
+"""Random sequences of edits, renderings and reloads: after each step the page shows what the model says.
+
+A deeper run: `pytest tests/browser/forms/test_property.py --hypothesis-profile=deep -o faulthandler_timeout=0`.
+What fails is printed as a list of steps.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.browser.engines import SECRET
+from tests.browser.site import Site
+from tests.browser.tab import Tab
+
+from .catalogue import CHOICES, FIELDS, LANDS, PIN, ROWS, Page, Place, Value
+from .model import Model
+from .profiles import of_profile
+
+SCRIPT = (Path(__file__).parent / "property.js").read_text()
+
+names = st.sampled_from(list(FIELDS))
+written = [name for name, field in FIELDS.items() if field.values[0] == ("",)]
+picks = st.integers(0, 3)
+peeks = st.booleans()
+texts = st.sampled_from(["", "x", "u", "xy", "z"])
+renderings = st.fixed_dictionaries(
+    {
+        "values": st.dictionaries(names, picks, max_size=4),
+        "without": st.sets(names, max_size=3),
+        "turn": picks,
+        "rows": st.lists(st.sampled_from(ROWS), unique=True, max_size=3),
+        "lands": st.sampled_from(LANDS),
+    }
+)
+
+
+Step = tuple[Any, ...]
+
+
+class Forms(RuleBasedStateMachine):
+    """One page: what the user does, and what comes from the server."""
+
+    tab: Tab
+    site: Site
+    visits = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model(Page())
+
+    @initialize()
+    def first(self) -> None:
+        """A clean page."""
+        self.tab.run("window.forms?.forget(); sessionStorage.clear()")
+        self.visit_now()
+        self.check()
+
+    # The user.
+
+    @rule(
+        name=st.sampled_from(written),
+        row=st.sampled_from(ROWS),
+        ends=st.tuples(picks, picks),
+        text=texts,
+        pairs=peeks,
+    )
+    def write(self, name: str, row: str, ends: tuple[int, int], text: str, pairs: bool) -> None:
+        """The user selects something in a text, and types, or presses Delete."""
+        place = Place(FIELDS[name].form, name, row if name == "guest" else "")
+        if place not in self.model.shown:
+            return
+        (old,) = self.model.shown[place]
+        start, end = sorted(min(position, len(old)) for position in ends)
+        if place == PIN and text:
+            text = SECRET
+        new = old[:start] + text + old[end if text or end > start else end + 1 :]
+        if text or new != old:
+            self.model.edit(place, (new,))
+        caret = start + len(text)
+        self.by_hand(
+            ("write", place, start, end, text),
+            place,
+            None if name in ("note", "pin") else (caret, caret),
+            pairs,
+        )
+
+    @rule(
+        name=st.sampled_from(["likes", "size", "tags", "land", "more"]),
+        choice=st.sampled_from(CHOICES),
+        pairs=peeks,
+    )
+    def choose(self, name: str, choice: str, pairs: bool) -> None:
+        """The user ticks, chooses, opens, or takes it back."""
+        place = Place(FIELDS[name].form, name)
+        old = self.model.shown.get(place)
+        if (
+            old is None
+            or (name == "land" and choice not in self.model.page.lands)
+            or (old == (choice,) and name in ("land", "size"))
+        ):
+            return
+        match name:
+            case "more":
+                new: Value = () if old else ("open",)
+            case "land" | "size":
+                new = (choice,)
+            case _:
+                new = tuple(sorted({choice}.symmetric_difference(old)))
+        self.model.edit(place, new)
+        self.by_hand(("choose", place, choice), self.model.focus if name == "more" else place, None, pairs)
+
+    @rule()
+    def leave(self) -> None:
+        """The user leaves the field."""
+        self.model.go_to(None)
+        self.do("leave")
+
+    @rule()
+    def reset(self) -> None:
+        """The user resets the form."""
+        self.leave()
+        self.model.reset("f")
+        self.by_hand(("reset",), None, None, True)
+
+    @rule(form=st.sampled_from("fg"))
+    def submit(self, form: str) -> None:
+        """The form is submitted as it stands."""
+        self.model.submit(form)
+        self.do("submit", form)
+
+    # The server.
+
+    @rule(rendering=renderings, anew=st.booleans(), pairs=peeks)
+    def render(self, rendering: dict[str, Any], anew: bool, pairs: bool) -> None:
+        """The page is rendered anew, by innerHTML or by morph."""
+        self.model.render(self.next_page(**rendering), anew=anew)
+        self.do("replace" if anew else "morph", self.model.page.html, pairs=pairs)
+
+    render_again = render_once_more = render
+
+    @rule(name=st.sampled_from(["name", "nick", "about", "memo"]), pick=picks)
+    def rewrite(self, name: str, pick: int) -> None:
+        """A script changes what is rendered into a text that the user has changed."""
+        place = Place(FIELDS[name].form, name)
+        if place not in self.model.shown or place not in self.model.entries:
+            return
+        value = FIELDS[name].values[pick]
+        self.model.rewrite(place, value)
+        self.do("rewrite", place, *value)
+
+    @rule(form=st.sampled_from("fg"))
+    def clear(self, form: str) -> None:
+        """The form has been dealt with."""
+        self.model.clear(form)
+        self.do("clear", form)
+
+    # The browser.
+
+    @precondition(lambda self: self.model.is_settled and not self.model.refusing)
+    @rule()
+    def reload(self) -> None:
+        """The page is loaded again; the browser may put back what it remembers."""
+        self.model.load(self.model.page)
+        self.reload_now()
+
+    @rule(rendering=renderings)
+    def visit(self, rendering: dict[str, Any]) -> None:
+        """The page is loaded with something else in it."""
+        self.model.load(self.next_page(**rendering))
+        self.visit_now()
+        self.check()
+
+    @rule()
+    def hide(self) -> None:
+        """The page is hidden."""
+        self.model.save()
+        self.do("hide")
+
+    @precondition(lambda self: not self.model.refusing)
+    @rule()
+    def refuse(self) -> None:
+        """Storage is full from now on."""
+        self.model.refuse()
+        self.do("refuse")
+
+    @precondition(lambda self: self.model.refusing)
+    @rule()
+    def accept(self) -> None:
+        """Storage has room again."""
+        self.model.accept()
+        self.do("accept")
+
+    def next_page(
+        self, *, values: dict[str, int], without: set[str], turn: int, rows: list[str], lands: str
+    ) -> Page:
+        """The page that the server renders next."""
+        new = dict(self.model.page.values)
+        for name, pick in values.items():
+            field = FIELDS[name]
+            place = Place(field.form, name, ROWS[pick % 3] if name == "guest" else "")
+            new[place] = field.values[pick % len(field.values)]
+        order = [*FIELDS][turn:] + [*FIELDS][:turn]
+        return Page(tuple(name for name in order if name not in without), tuple(rows), lands, new)
+
+    # How it is done: each step by itself, by hand where a user does it.
+
+    def do(self, *step: Any, pairs: bool = True) -> None:
+        """What is no user's is done by a script."""
+        self.tab.run("steps[arguments[0]](...arguments[1])", step[0], step[1:])
+        self.check(pairs)
+
+    def by_hand(self, step: Step, focus: Place | None, caret: tuple[int, int] | None, pairs: bool) -> None:
+        """What a user does. Where it leaves the focus, the browser says."""
+        match step:
+            case ("write", place, start, end, text):
+                self.tab.run("steps.caret(...arguments)", place, start, end)
+                self.tab.type(text) if text else self.tab.press("Delete")
+            case ("choose", (_, "more", _), _):
+                self.tab.click("summary")
+            case ("choose", (_, "land", _), choice):
+                self.tab.select("[name=land]", choice)
+            case ("choose", (_, name, _), choice):
+                self.tab.click(f"[name={name}] option[value={choice}], [name={name}][value={choice}]")
+            case _:
+                self.tab.click("[type=reset]")
+        seen = self.look(pairs)
+        self.model.go_to(seen["focus"] and Place(*seen["focus"]))
+        self.model.caret = caret
+        compare(self.model, seen)
+
+    def visit_now(self) -> None:
+        """Load the page that the model has, at an address where nobody has been."""
+        Forms.visits += 1
+        self.site.body, self.site.script = f'<main id="main">{self.model.page.html}</main>', SCRIPT
+        self.tab.goto(f"{self.site.url}?{Forms.visits}", until="window.ready")
+
+    def reload_now(self) -> None:
+        """Load the page that the model has once more."""
+        self.site.body = f'<main id="main">{self.model.page.html}</main>'
+        self.tab.reload()
+        self.check()
+
+    def check(self, pairs: bool = True) -> None:
+        """The page is as the model has it."""
+        compare(self.model, self.look(pairs))
+
+    def look(self, pairs: bool) -> dict[str, Any]:
+        """Read everything there is to see."""
+        seen: dict[str, Any] = self.tab.evaluate("play([[null, a[0]]])", pairs)[0]
+        return seen
+
+
+class FastForms(Forms):
+    """All steps of an example at once, by scripts, for many examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[tuple[Step | None, bool]] = []
+        self.expected: list[Model] = []
+
+    def do(self, *step: Any, pairs: bool = True) -> None:
+        self.steps.append((step, pairs))
+        self.expected.append(deepcopy(self.model))
+        forget(self.model)
+
+    def by_hand(self, step: Step, focus: Place | None, caret: tuple[int, int] | None, pairs: bool) -> None:
+        self.model.go_to(focus)
+        self.model.caret = caret
+        self.do(*step, pairs=pairs)
+
+    def visit_now(self) -> None:
+        self.do("load", self.model.page.html)
+
+    reload_now = visit_now
+
+    def check(self, pairs: bool = True) -> None:
+        """Later."""
+
+    def teardown(self) -> None:
+        for model, seen in zip(self.expected, self.tab.evaluate("play(a[0])", self.steps), strict=True):
+            compare(model, seen)
+
+
+def compare(model: Model, seen: dict[str, Any]) -> None:
+    """Compare what is seen with the model."""
+    if model.refusing:
+        model.save()
+    assert not seen["errors"], seen["errors"]
+    fields = {Place(*place): tuple(value) for place, value in seen["fields"]}
+    assert fields == {place: tuple(sorted(value)) for place, value in model.shown.items()}
+    assert seen["focus"] == (model.focus and [*model.focus])
+    if model.focus and model.caret:
+        assert seen["caret"] == [*model.caret]
+    model.caret = seen["caret"] and tuple(seen["caret"])
+    if seen["pairs"] is not None:
+        assert {form: sorted(map(tuple, pairs)) for form, pairs in seen["pairs"].items()} == model.pairs
+    told = [(form, name, kept, tuple(theirs)) for form, name, kept, theirs in seen["conflicts"]]
+    due, true = (
+        {(*place[:2], kept, theirs) for place, kept, theirs in them} for them in (model.due, model.true)
+    )
+    assert due <= set(told) <= true, f"told {told}, due {due}, true {true}"
+    assert SECRET not in seen["stored"]
+    forget(model)
+
+
+def forget(model: Model) -> None:
+    """What was to be told has been told."""
+    model.true, model.due = set(), set()
+
+
+def test_whatever_happens(tab: Tab, site: Site) -> None:
+    """Whatever users, servers and browsers do, in whatever order, every field shows what it must."""
+    tab.goto(f"{site.url}other")
+    machine = type("Forms", (Forms,), {"tab": tab, "site": site})
+    run_state_machine_as_test(machine, settings=of_profile(examples=20, steps=15))
+
+
+def test_whatever_scripts_do(tab: Tab, site: Site) -> None:
+    """The same by scripts, in long sequences."""
+    site.body, site.script = '<main id="main"></main>', SCRIPT
+    tab.goto(site.url, until="window.ready")
+    machine = type("FastForms", (FastForms,), {"tab": tab, "site": site})
+    run_state_machine_as_test(machine, settings=of_profile(examples=50, steps=30))
