@@ -17,6 +17,7 @@ import { Area, Slot, VIEW, disown, granted } from "./storage.js";
  * @property {(form: string, name: string) => boolean} isSecret
  * @property {(name: string) => void} clear
  * @property {() => void} flush
+ * @property {() => void} note
  * @property {() => void} forget
  * @property {() => void} stop
  * @property {(type: "restored" | "conflict", listener: (event: any) => void, options?: { signal?: AbortSignal }) => void}
