@@ -198,9 +198,9 @@ class Model:
         rendered = self.page.rendered(place)
         protected = place == self.focus and place in self._edited
         entry = self.entries.get(place)
-        if entry is None and (not protected or place == PIN or was is None or was == rendered):
-            return rendered
         if entry is None:
+            if not protected or place == PIN or was is None or was == rendered:
+                return rendered
             # What is shown to the one who works there stays, and is theirs if the server says something else.
             entry = self.entries[place] = Entry(was, was)
         theirs = rendered if self.page.says(place) else entry.base
@@ -223,8 +223,9 @@ class Model:
             entry.told.add(conflict)
 
     def rewrite(self, place: Place, value: Value) -> None:
-        """What is rendered into a field becomes something else, and nothing else does."""
-        self.render(replace(self.page, values={**self.page.values, place: value}), anew=False)
+        """What is rendered into a field that the user has changed becomes something else."""
+        self.page = replace(self.page, values={**self.page.values, place: value})
+        self.shown[place] = self._merge(place, self.shown[place])
 
     def load(self, page: Page) -> None:
         """The page is loaded, again or with something else in it."""
