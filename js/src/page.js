@@ -17,6 +17,7 @@ import { Area, Slot, VIEW, disown, granted } from "./storage.js";
  * @property {(form: string, name: string) => boolean} isSecret
  * @property {(name: string) => void} clear
  * @property {() => void} flush
+ * @property {() => void} note
  * @property {() => void} forget
  * @property {() => void} stop
  * @property {(type: "restored" | "conflict", listener: (event: any) => void, options?: { signal?: AbortSignal }) => void}
@@ -36,6 +37,8 @@ export class Page {
   #release = null;
   /** Counts the times that the claim was begun or given up. */
   #round = 0;
+  /** The history entry that was loaded anew, until it is known whether the browser still knows it. */
+  #reloaded = reloaded();
   #createForms;
 
   /** @param {{ createForms?: CreateForms | null }} [options] */
@@ -89,10 +92,13 @@ export class Page {
   entry() {
     const { navigation, history } = /** @type {any} */ (globalThis);
     const key = navigation?.currentEntry?.key ?? history?.state?.[TAG];
+    const reloaded = this.#reloaded;
+    this.#reloaded = null;
     if (key || !history) return key ?? "";
     const { state } = history;
     try {
-      if (typeof state === "object") history.replaceState({ ...state, [TAG]: random() }, "");
+      // WebKit loses the state of an entry whose address was changed while the page was on its way out.
+      if (typeof state === "object") history.replaceState({ ...state, [TAG]: reloaded ?? random() }, "");
     } catch {
       // Some browsers allow only so many changes in a minute.
     }
@@ -198,6 +204,11 @@ export class Page {
 
   #hide() {
     if (this.marked) this.areas.tab.write(this.#mark(), this.identity);
+    try {
+      granted("sessionStorage")?.setItem(ENTRY + frame(), this.entry());
+    } catch {
+      // Then the browser alone knows.
+    }
     // A page that holds a lock or a channel can't rest in the back/forward cache.
     this.#round += 1;
     this.#release?.();
@@ -219,6 +230,7 @@ export class Page {
 
 const TAG = "quart-stash";
 const NAME = "quart-stash-tab";
+const ENTRY = "quart-stash-entry";
 const MARK = "identity@";
 
 /** @returns {string} */
@@ -238,6 +250,12 @@ function isCookieless(document) {
   } catch {
     return true;
   }
+}
+
+/** @returns {string | null} the history entry that this page was in before it was loaded anew */
+function reloaded() {
+  const [navigation] = /** @type {any[]} */ (performance.getEntriesByType?.("navigation") ?? []);
+  return navigation?.type === "reload" ? (granted("sessionStorage")?.getItem(ENTRY + frame()) ?? null) : null;
 }
 
 /** @returns {string} where this frame is in its tab: frames of one origin share the tab's storage */

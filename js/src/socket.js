@@ -141,6 +141,7 @@ export class StashSocket extends EventTarget {
    */
   send(data, { secret = false } = {}) {
     if (this.#state > OPEN) return;
+    this.#forms?.note();
     const payload = data instanceof Blob ? data : own(data);
     const bytes = payload instanceof Blob ? payload.size : size(payload);
     const limit = this.#limits?.message ?? Infinity;

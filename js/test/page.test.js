@@ -73,6 +73,23 @@ test("a history entry is named beside what the page keeps there", () => {
   assert.equal(tab.load().page.entry(), tab.state["quart-stash"]);
 });
 
+test("a reload that loses the state of its history entry keeps the view; a move to another entry does not", async () => {
+  const socket = open();
+  await rest();
+  socket.send("a");
+  unload();
+  tab.state = null;
+  const navigations = mock.method(performance, "getEntriesByType", () => [{ type: "reload" }]);
+  page = tab.load();
+  assert.equal(open().stats.sent, 1);
+  unload();
+  tab.state = null;
+  navigations.mock.mockImplementation(() => [{ type: "navigate" }]);
+  page = tab.load();
+  navigations.mock.restore();
+  assert.equal(open().stats.sent, 0);
+});
+
 test("the slot follows a page that moves to another history entry", async () => {
   const socket = open();
   await rest();

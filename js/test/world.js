@@ -73,6 +73,7 @@ export class FakeForms extends EventTarget {
   unticked = {};
   /** @type {{ foreign?: boolean } | undefined} */
   options;
+  note = () => {};
   start = (/** @type {{ foreign?: boolean }} */ options = {}) => {
     this.options = options;
     this.calls.push("start");

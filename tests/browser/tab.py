@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from selenium.common.exceptions import JavascriptException
+from selenium.common.exceptions import NoSuchFrameException, WebDriverException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 PATIENCE = 15.0
 """Seconds after which a condition that is awaited counts as never met: a check against hanging, not of speed."""
 
-# What is asked of a page that is being left is never answered; from this moment the next one is asked.
 DEPART = """
 const [done] = arguments;
 addEventListener("pagehide", () => done(), { once: true });
@@ -69,6 +70,9 @@ try {
 """
 
 
+_LEAVING = itertools.count(1)
+
+
 class Tab:
     """One window of a browser. Selectors are CSS; an element that is not there yet is waited for."""
 
@@ -90,11 +94,19 @@ class Tab:
             url: of the page.
             until: what to wait for; at the least, for what the page's scripts do before DOMContentLoaded.
         """
-        self._travel(lambda: self.driver.get(url), f"location.href = {json.dumps(url)}", until)
+        if self.browser.engine == "webkit":
+            self._travel(f"location.href = {json.dumps(url)}", until)
+        else:
+            self.driver.get(url)
+            self.wait_for(until)
 
     def reload(self) -> None:
         """Load the page again."""
-        self._travel(self.driver.refresh, "location.reload()", LOADED)
+        if self.browser.engine == "webkit":
+            self._travel("location.reload()", LOADED)
+        else:
+            self.driver.refresh()
+            self.wait_for(LOADED)
 
     def back(self, steps: int = 1, *, until: str = LOADED) -> None:
         """Go back to another document of the tab's history."""
@@ -105,17 +117,24 @@ class Tab:
         self._go(steps, until)
 
     def _go(self, steps: int, until: str) -> None:
-        commands = {-1: self.driver.back, 1: self.driver.forward}
-        script = f"history.go({steps})"
-        self._travel(commands.get(steps, lambda: self.run(script)), script, until)
-
-    def _travel(self, command: Callable[[], None], script: str, until: str) -> None:
-        if self.browser.engine == "webkit":
-            # Its driver waits for a load event, which a document that comes out of the browser's cache does not fire.
-            self.driver.execute_async_script(DEPART + script)
+        # The drivers of Firefox and WebKit may wait for ever for a document that the browser has kept.
+        if self.browser.engine == "chromium" and abs(steps) == 1:
+            (self.driver.back if steps < 0 else self.driver.forward)()
+            self.wait_for(until)
         else:
-            command()
-        self.wait_for(until)
+            self._travel(f"history.go({steps})", until)
+
+    def _travel(self, script: str, until: str) -> None:
+        """Leave by script, and wait for a page that is not the one that was left."""
+        if self.browser.engine == "webkit":
+            # What is asked of a page that is being left may never be answered: so it says itself that it has been.
+            with suppress(NoSuchFrameException):
+                self.driver.execute_async_script(DEPART + script)
+            self.wait_for(until)
+        else:
+            leaving = next(_LEAVING)
+            self.run(f"window.leaving = {leaving}; setTimeout(() => {{ {script}; }})")
+            self.wait_for(f"window.leaving !== {leaving} && ({until})")
 
     @property
     def url(self) -> str:
@@ -144,7 +163,8 @@ class Tab:
         while time.monotonic() < end:
             try:
                 seen = self.evaluate(expression, *arguments)
-            except JavascriptException as error:
+            except WebDriverException as error:
+                # Of a page that is being left, or of a name that is not there yet.
                 seen = error.msg
             else:
                 if seen:
@@ -266,6 +286,9 @@ class Tab:
 
     def new_tab(self, url: str) -> Self:
         """Open a tab that has nothing of this one."""
+        if self.browser.engine == "firefox":
+            # Its driver has been seen to wait for ever for a new tab of its own.
+            return self.appearing(lambda: self.run("window.open(arguments[0], '_blank', 'noopener')", url))
         self.driver.switch_to.new_window("tab")
         tab = self._with(self.driver.current_window_handle)
         tab.goto(url)

@@ -9,7 +9,7 @@ import { read, rendered, scan } from "./capture.js";
 import { PARTS, closest, controlsOf, formName, isEditable } from "./dom.js";
 import { isCut, isRemembered, remember } from "./kinds.js";
 import { same } from "./merge.js";
-import { entryOf, fieldKey } from "./records.js";
+import { entryOf, fieldKey, saidBefore } from "./records.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./capture.js").Field} Field */
@@ -235,7 +235,8 @@ export class Controls {
       if (known) this.records.drop(form, known);
     } else if (!known?.control || !same(known.mine, mine)) {
       const { reported = "", sent = this.records.sentFrom(control) } = known ?? {};
-      this.records.put(form, entryOf({ name, row, index, base, mine, file, control, reported, ...(sent && { sent }) }));
+      const before = { ...saidBefore(known), ...(sent && { sent }) };
+      this.records.put(form, entryOf({ name, row, index, base, mine, file, control, reported, ...before }));
     } else {
       known.control = control;
     }

@@ -201,6 +201,11 @@ export class Forms extends EventTarget {
     this.#dealtWith(submitted ? controls.filter((control) => this.#sent.has(control)) : controls);
   }
 
+  /** Notes what stands in the fields as the page sends a message: the answer may render it, when more has been typed. */
+  note() {
+    this.page.settle();
+  }
+
   /** Brings what is known up to what the fields hold: before the page is rendered anew. */
   settle() {
     this.#read();

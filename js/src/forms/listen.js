@@ -46,11 +46,11 @@ export class Listener {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     const on = { capture: true, passive: true, signal };
-    const { root, guard, page, adopter } = this;
+    const { root, guard, adopter } = this;
     root.addEventListener("input", (event) => this.#edited(event), on);
     root.addEventListener("change", (event) => this.#edited(event), on);
     root.addEventListener("reset", (event) => this.#reset(event), on);
-    root.addEventListener("formdata", (event) => addParts(page, /** @type {FormDataEvent} */ (event)), on);
+    root.addEventListener("formdata", (event) => this.#collected(event), on);
     for (const type of ACTS) root.addEventListener(type, (event) => this.#acted(event), on);
     root.addEventListener("focusin", (event) => this.#focused(event), on);
     root.addEventListener("focusout", (event) => this.#left(event), on);
@@ -99,6 +99,12 @@ export class Listener {
       if (field) this.page.settleField(field);
       this.told.changed();
     });
+  }
+
+  /** @param {Event} event */
+  #collected(event) {
+    this.page.settle();
+    addParts(this.page, /** @type {FormDataEvent} */ (event));
   }
 
   /** @param {Event} event */

@@ -29,10 +29,20 @@ export function same(a, b) {
 }
 
 /**
+ * @param {Value} value
+ * @returns {number} what a value is recognised by, whatever its order: a 32-bit hash (djb2)
+ */
+export function digest(value) {
+  let hash = 5381;
+  for (const character of JSON.stringify([...value].sort())) hash = (hash * 33) ^ character.charCodeAt(0);
+  return hash;
+}
+
+/**
  * Decides between what was rendered when the user began, what they typed, and what is rendered now.
  *
- * @param {{ base: Value, mine: Value, theirs: Value, sent?: Value }} field `sent`: what they submitted and went on from:
- *   the server may come to render that, and nobody else has changed anything then
+ * @param {{ base: Value, mine: Value, theirs: Value, sent?: Value }} field `sent`: what they had sent and went on from: the
+ *   server may come to render that, and nobody else has changed anything then
  * @param {"mine" | "theirs"} [policy] who wins a conflict
  * @returns {Decision}
  */

@@ -6,7 +6,7 @@
 
 import { read, rendered } from "./capture.js";
 import { isMeant } from "./kinds.js";
-import { merge, same } from "./merge.js";
+import { digest, merge, same } from "./merge.js";
 import { fieldKey } from "./records.js";
 import { announce, policyOf, write } from "./restore.js";
 
@@ -123,7 +123,8 @@ export class Reconciler {
       entry.mine = now; // neither the user's nor rendered: the page's own script has put it there
       this.records.put(form, entry);
     }
-    const decision = merge({ ...entry, theirs }, policyOf(field, bound.form));
+    const sent = entry.said?.includes(digest(theirs)) ? theirs : entry.sent;
+    const decision = merge({ ...entry, theirs, sent }, policyOf(field, bound.form));
     this.#apply(form, field, entry, decision, { theirs, now, control });
   }
 

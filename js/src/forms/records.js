@@ -8,7 +8,7 @@
  * @module
  */
 
-import { same } from "./merge.js";
+import { digest, same } from "./merge.js";
 
 /** @typedef {import("./merge.js").Value} Value */
 
@@ -28,6 +28,7 @@ import { same } from "./merge.js";
  * @property {Value} base what was rendered when the user began
  * @property {Value} mine
  * @property {Value} [sent] what stood here when the form was last submitted
+ * @property {number[]} [said] digests of what stood here before: a server that renders one of these has heard it from here
  * @property {boolean} [gone] its row has been taken out of its list; it may come back
  * @property {boolean} file a file had been chosen; what it was is not kept
  * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
@@ -37,6 +38,8 @@ import { same } from "./merge.js";
  */
 
 const INDEX = "forms";
+/** How many values of a field are recognised when a server renders them. */
+const MAX_SAID = 32;
 
 /** @param {string} name */
 const keyOf = (name) => `form:${name}`;
@@ -46,6 +49,14 @@ const keyOf = (name) => `form:${name}`;
  * @returns {string}
  */
 export const fieldKey = ({ name, index, row }) => `${index}:${row.length}:${row}${name}`;
+
+/**
+ * @param {Entry | undefined} known what was known of the field
+ * @returns {{ said: number[] }} what stood there before
+ */
+export function saidBefore(known) {
+  return { said: known ? [...(known.said ?? []), digest(known.mine)].slice(-MAX_SAID) : [] };
+}
 
 /**
  * @param {Pick<Entry, "name" | "index" | "base" | "mine"> & Partial<Entry>} facts
@@ -277,13 +288,14 @@ export function parseForm(stored, now, maxAge) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, row = "", index, base, mine, sent, gone, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  const { name, row = "", index, base, mine, sent, said, gone, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
   const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
   if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || isValue(sent))) {
     throw new TypeError("a stashed field is malformed");
   }
   const entry = entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
-  return { ...entry, ...(sent && { sent }), ...(gone === true && { gone }) };
+  const heard = Array.isArray(said) && said.every(Number.isInteger) ? { said: said.slice(-MAX_SAID) } : {};
+  return { ...entry, ...heard, ...(sent && { sent }), ...(gone === true && { gone }) };
 }
 
 /**

@@ -21,6 +21,7 @@ class Entry:
         mine: what they made of it.
         shown: whether it is in the page; otherwise it waits.
         sent: what stood in it when the form was submitted.
+        said: what stood in it before: a server that renders that has heard it from here.
         gone: whether its row has been taken out of its list; it may come back.
         told: the conflicts that the page knows of.
     """
@@ -29,6 +30,7 @@ class Entry:
     mine: Value
     shown: bool = True
     sent: Value | None = None
+    said: frozenset[Value] = frozenset()
     gone: bool = False
     told: set[Told] = field(default_factory=set)
 
@@ -116,7 +118,10 @@ class Model:
             self.entries.pop(place, None)
         elif not known or not known.shown or known.mine != value:
             sent = known.sent if known else self._dealt.get(place)
-            self.entries[place] = Entry(base, value, sent=sent, told=known.told if known else set())
+            said = known.said | {known.mine} if known else frozenset()
+            self.entries[place] = Entry(
+                base, value, sent=sent, said=said, told=known.told if known else set()
+            )
 
     def go_to(self, place: Place | None) -> None:
         """The focus goes somewhere; what was to be shown in the field that it was in is shown now."""
@@ -199,7 +204,7 @@ class Model:
             # What is shown to the one who works there stays, and is theirs if the server says something else.
             entry = self.entries[place] = Entry(was, was)
         theirs = rendered if self.page.says(place) else entry.base
-        conflict = theirs not in (entry.base, entry.mine, entry.sent)
+        conflict = theirs not in (entry.base, entry.mine, entry.sent, *entry.said)
         if conflict and FIELDS[place.name].policy == "theirs" and not protected:
             self._tell(entry, (place, "theirs", theirs))
             del self.entries[place]

@@ -72,3 +72,21 @@ def test_rendered_while_typing(page: FormPage) -> None:
     page.run("document.forms[0].a.setAttribute('value', 'new')")
     assert page.value("[name=a]") == "mine"
     assert page.evaluate("conflicts.map((c) => c.theirs)") == [["new"]]
+
+
+@pytest.mark.parametrize("way", ["mount", "submit"])
+def test_echo(page: FormPage, way: str) -> None:
+    """What the page renders because it heard it from the user is no conflict with what they have typed since."""
+    html = '<input name="a" value="{}" data-stash-conflict="theirs"><input name="b">'
+    page.open(html.format(""))
+    page.type("Ada", into="[name=a]")
+    page.run("forms.pairs()" if way == "mount" else "new FormData(document.forms[0])")
+    page.press("End", " ", "L")
+    page.focus("[name=b]")
+    page.run("document.forms[0].a.setAttribute('value', 'Ada')")
+    page.open(html.format("Ada"))
+    assert page.value("[name=a]") == "Ada L"
+    assert page.conflicts() == []
+    page.open(html.format("Bob"))
+    assert page.value("[name=a]") == "Bob"
+    assert len(page.conflicts()) == 1
