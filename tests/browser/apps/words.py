@@ -25,6 +25,11 @@ PAGE = """<!doctype html><title>words</title>{{ stash_script() }}
   import { morph } from "/_stash/quart-stash-morph.js";
   window.socket = new StashSocket("/live");
   for (const type of ["lost", "failed"]) socket.addEventListener(type, () => errors.push(type));
+  window.mounts = 0;
+  socket.addEventListener("mounted", () => {
+    mounts += 1;
+    document.getElementById("told")?.remove();
+  });
   socket.onmessage = ({ data }) => morph(main, data, { style: "innerHTML" });
   window.ready = true;
 </script>"""

@@ -86,7 +86,7 @@ const steps = {
   },
 };
 
-function look(pairs) {
+function look() {
   const fields = [];
   for (const control of main.querySelectorAll(FIELD)) {
     const place = placeOf(control);
@@ -101,7 +101,7 @@ function look(pairs) {
     fields,
     focus: active && placeOf(active),
     caret: active?.matches("textarea, input:not([type])") ? [start, end] : null,
-    pairs: pairs ? forms.pairs() : null,
+    pairs: forms.pairs(),
     conflicts: conflicts.splice(0).map(({ form, field, kept, theirs }) => [form, field, kept, theirs]),
     stored: JSON.stringify(Object.entries(sessionStorage)),
     errors: [...errors, ...told.splice(0).filter(([, , why]) => why === "error")],
@@ -118,10 +118,10 @@ const task = () =>
 
 async function play(list) {
   const seen = [];
-  for (const [step, pairs] of list) {
+  for (const step of list) {
     if (step) steps[step[0]](...step.slice(1));
     await task();
-    seen.push(look(pairs));
+    seen.push(look());
   }
   return seen;
 }
