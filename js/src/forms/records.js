@@ -34,7 +34,7 @@ import { digest, same } from "./merge.js";
  * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
  *   far
  * @property {string} reported the last outcome that was told, so that each is told once
- * @property {number} writes how often it was put into the page since the user's last edit
+ * @property {number} writes how often it was put into the page since the user's last edit, or the last write to storage
  */
 
 const INDEX = "forms";
