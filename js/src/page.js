@@ -10,8 +10,9 @@ import { Area, Slot, VIEW, disown, granted } from "./storage.js";
 /**
  * @typedef {object} Forms stashed forms, as `forms/index.js` makes them
  * @property {(options?: { foreign?: boolean }) => void} start
- * @property {() => Pairs} pairs
- * @property {() => import("./frames.js").Names} empty
+ * @property {(within?: any) => Pairs} pairs
+ * @property {(within?: any) => import("./frames.js").Names} empty
+ * @property {(form: string, within?: any) => boolean} holds
  * @property {() => void} restore
  * @property {(name: string) => void} submit
  * @property {(form: string, name: string) => boolean} isSecret
@@ -137,6 +138,9 @@ export class Page {
    */
   forms(root = this.document) {
     if (!root || !this.#createForms) return null;
+    // All forms of a document are kept together, whoever asks: two that kept one form would not know of each other.
+    const tree = root.getRootNode?.() ?? root;
+    if (tree === this.document || tree.host) root = tree;
     const known = this.#forms.get(root);
     if (known) return known;
     const storage = this.areas.tab.shelf(() => `form@${this.entry()}:`);

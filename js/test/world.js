@@ -74,6 +74,7 @@ export class FakeForms extends EventTarget {
   /** @type {{ foreign?: boolean } | undefined} */
   options;
   note = () => {};
+  holds = () => true;
   start = (/** @type {{ foreign?: boolean }} */ options = {}) => {
     this.options = options;
     this.calls.push("start");
