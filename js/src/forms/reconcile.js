@@ -105,7 +105,10 @@ export class Reconciler {
     const key = fieldKey(entry);
     const field = bound.fields.get(key) ?? this.#rename(form, entry, renamed.get(key));
     if (!field) return entry.gone ? undefined : this.#tellOnce(form, entry, "pending", "not in the page");
-    delete entry.gone;
+    if (entry.gone) {
+      delete entry.gone;
+      this.records.put(form, entry);
+    }
     if ((field.kind === "file") !== entry.file) {
       this.records.drop(form, entry);
       return this.#tellOnce(form, entry, "skipped", "excluded");

@@ -122,6 +122,18 @@ def test_row_taken_out_by_replacing_the_list(page: FormPage) -> None:
     assert page.value("#row1") == "one"
 
 
+def test_row_that_is_back_waits_again(page: FormPage) -> None:
+    """A row that has come back over a reload is no more one that was taken out: over the next reload it goes up again."""
+    page.open(listed("1", "2"))
+    page.fill("li:nth-child(1) [name=row]", "one")
+    page.run("document.querySelector('li').remove()")
+    assert page.pairs() == {"f": []}
+    page.open(listed("1", "2"))
+    assert page.pairs() == {"f": [["row", "one"], ["row", ""]]}
+    page.open("")
+    assert page.pairs() == {"f": [["row", "one"]]}
+
+
 def test_list_that_is_gone(page: FormPage) -> None:
     """If the whole list is gone, as in another step of a wizard, its rows wait, and are there when it comes back."""
     page.open(listed("1", "2"))
