@@ -118,7 +118,7 @@ export class Reconciler {
       if (entry.control !== control) this.#tellOnce(form, entry, "skipped", "choose the file again");
       return;
     }
-    const theirs = isMeant(field.controls) ? rendered(field) : entry.base;
+    const theirs = entry.held || isMeant(field.controls) ? rendered(field) : entry.base;
     const now = read(field);
     // A page that was too short for a moment has scrolled by itself.
     const meant = field.kind !== "scroll" && !this.#rendered;
