@@ -48,17 +48,23 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
   const scope = style === "innerHTML" ? target : /** @type {ParentNode} */ (target.parentNode ?? target);
   const fresh = parse(html);
   // Controls are told apart by their names, not by where they stand.
-  identify(style === "innerHTML" ? target.childNodes : [target]);
-  identify(fresh);
+  const around = style === "innerHTML" ? target : target.parentElement;
+  identify(style === "innerHTML" ? target.childNodes : [target], around);
+  identify(fresh, around);
   /** @type {WeakMap<Node, Element>} what is kept, and what it would have become */
   const kept = new WeakMap();
+  /** @type {Map<HTMLSelectElement, HTMLOptionElement[]>} */
+  const chosen = new Map();
   const others = /** @type {Set<Element>} */ (new Set(scope.querySelectorAll(RADIO)));
   try {
     idiomorph.morph(target, fresh, {
       morphStyle: style,
       callbacks: {
         beforeNodeMorphed: (old, next) => {
-          if (old instanceof HTMLElement && next instanceof HTMLElement && keeps(forms, old)) keep(forms, kept, old, next);
+          if (old instanceof HTMLElement && next instanceof HTMLElement && keeps(forms, old)) {
+            keep(forms, kept, old, next);
+            if (old instanceof HTMLSelectElement) chosen.set(old, Array.from(old.selectedOptions));
+          }
           return true;
         },
         beforeAttributeUpdated: (name, element) => !kept.has(ownerOf(element)) || !isLive(element, name),
@@ -70,10 +76,24 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
       },
     });
   } finally {
+    for (const [select, options] of chosen) choose(select, options);
     // One that was checked takes the choice from the others when it comes to its new place.
     for (const radio of scope.querySelectorAll(RADIO)) if (!others.has(radio)) check(/** @type {HTMLInputElement} */ (radio));
     for (const named of scope.querySelectorAll(`[id^="${PREFIX}"]`)) giveBackId(named);
     for (const form of forms) form.update();
+  }
+}
+
+/**
+ * What nobody has chosen yet follows what is rendered, also in a list that is open.
+ *
+ * @param {HTMLSelectElement} select
+ * @param {HTMLOptionElement[]} options that were chosen
+ */
+function choose(select, options) {
+  if (!options.every((option) => select.contains(option))) return;
+  for (const option of select.options) {
+    if (option.selected !== options.includes(option)) option.selected = options.includes(option);
   }
 }
 
@@ -98,16 +118,19 @@ function parse(html) {
  * less: one that counts the rows is another row's as soon as one is taken out.
  *
  * @param {Iterable<Node>} nodes
+ * @param {Element | null} around where they are, or come to be
  */
-function identify(nodes) {
+function identify(nodes, around) {
+  const holder = (/** @type {Element} */ element, /** @type {string} */ selector) =>
+    closest(element, selector) ?? (around && closest(around, selector));
   const counts = /** @type {Map<string, number>} */ (new Map());
   for (const node of nodes) {
     if (!(node instanceof Element)) continue;
     for (const element of [node, ...node.querySelectorAll(IDENTIFIED)]) {
       const own = attribute(element, "id");
       const name = nameOf(/** @type {Control} */ (element));
-      const form = closest(element, "form");
-      const row = closest(element, "[data-stash-key]");
+      const form = holder(element, "form");
+      const row = holder(element, "[data-stash-key]");
       if (!element.matches(IDENTIFIED) || (own !== null && name === "" && element !== row)) continue;
       const place = [form && formName(form), row && attribute(row, "data-stash-key"), element === row];
       const kind = /^(radio|checkbox|password)$/.exec(attribute(element, "type") ?? "")?.[0] ?? element.localName;
@@ -181,17 +204,22 @@ function isLive(element, name) {
 }
 
 /**
- * What a native control shows by default is the page's, and changes nothing of what it shows once it was worked in.
+ * What a native control shows by default is the page's, and is to change nothing of what it shows: as it would if the
+ * control has been worked in, but not changed yet.
  *
  * @param {Element} old
  * @param {Element} next
  */
 function renderDefaults(old, next) {
   if (old.matches("details, dialog") || isCustom(old)) return;
+  const { value: text, checked } = /** @type {HTMLInputElement} */ (old);
   for (const name of ["value", "checked", "selected"]) {
     const value = attribute(next, name);
     if (!isLive(old, name) || value === attribute(old, name)) continue;
     if (value === null) old.removeAttribute(name);
     else old.setAttribute(name, value);
   }
+  if (!(old instanceof HTMLInputElement)) return;
+  if (old.value !== text) old.value = text;
+  if (old.checked !== checked) old.checked = checked;
 }

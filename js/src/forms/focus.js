@@ -44,8 +44,8 @@ export class Focus {
   }
 
   /**
-   * To be called once the page is bound: whoever is in a control goes on from what they see, and if the page says
-   * something else now, that is theirs.
+   * To be called once the page is bound: whoever is in a control goes on from what they see, also if the page says
+   * something else now.
    *
    * @param {Focused} focused
    * @returns {Control | null} the one in the place of the control that has lost the focus
@@ -60,7 +60,7 @@ export class Focus {
     if (value && !field.secret && !same(value, rendered(field))) {
       const { name, row, index } = field;
       const shown = lost ? null : first;
-      this.page.records.put(form, entryOf({ name, row, index, base: value, mine: value, control: shown }));
+      this.page.records.put(form, entryOf({ name, row, index, base: value, mine: value, held: true, control: shown }));
     }
     return heir;
   }

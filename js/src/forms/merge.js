@@ -41,12 +41,13 @@ export function digest(value) {
 /**
  * Decides between what was rendered when the user began, what they typed, and what is rendered now.
  *
- * @param {{ base: Value, mine: Value, theirs: Value, sent?: Value }} field `sent`: what they had sent and went on from: the
- *   server may come to render that, and nobody else has changed anything then
+ * @param {{ base: Value, mine: Value, theirs: Value, sent?: Value, held?: boolean }} field `sent`: what they had sent and went on from: the
+ *   server may come to render that, and nobody else has changed anything then; `held`: they have changed nothing
  * @param {"mine" | "theirs"} [policy] who wins a conflict
  * @returns {Decision}
  */
-export function merge({ base, mine, theirs, sent = base }, policy = "mine") {
+export function merge({ base, mine, theirs, sent = base, held = false }, policy = "mine") {
+  if (held) return { outcome: "agreed", value: theirs, dirty: false };
   if (same(theirs, base)) return { outcome: "mine", value: mine, dirty: true };
   if (same(theirs, mine)) return { outcome: "agreed", value: mine, dirty: true };
   if (same(theirs, sent)) return { outcome: "mine", value: mine, dirty: true };

@@ -122,7 +122,7 @@ export class Reconciler {
     if ((field.kind === "html") !== Boolean(entry.html) && !toHtml(entry, field)) {
       return this.#tellOnce(form, entry, "skipped", "not accepted");
     }
-    const theirs = isMeant(field.controls) ? rendered(field) : entry.base;
+    const theirs = entry.held || isMeant(field.controls) ? rendered(field) : entry.base;
     const now = read(field);
     // A page that was too short for a moment has scrolled by itself.
     const meant = field.kind !== "scroll" && !this.#rendered;
@@ -131,7 +131,7 @@ export class Reconciler {
       this.records.put(form, entry);
     }
     const sent = entry.said?.includes(digest(theirs)) ? theirs : undefined;
-    const decision = merge({ base: entry.base, mine: entry.mine, theirs, sent }, policyOf(field, bound.form));
+    const decision = merge({ base: entry.base, mine: entry.mine, theirs, sent, held: entry.held }, policyOf(field, bound.form));
     this.#apply(form, field, entry, decision, { theirs, now, control });
   }
 

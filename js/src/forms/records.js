@@ -31,6 +31,7 @@ import { digest, same } from "./merge.js";
  * @property {number[]} [said] digests of what went up from here: a server that renders one of these has heard it from here
  * @property {boolean} [gone] its row has been taken out of its list; it may come back
  * @property {boolean} [html] whether the values are HTML
+ * @property {boolean} [held] nothing was changed: it only is to stand there until the user has left it
  * @property {boolean} file a file had been chosen; what it was is not kept
  * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
  *   far
@@ -295,7 +296,8 @@ export function parseForm(stored, now, maxAge) {
   const { at, fields } = /** @type {Record<string, unknown>} */ (stored);
   if (typeof at !== "number" || !Array.isArray(fields)) throw new TypeError("a stashed form is malformed");
   if (now - at > maxAge) return new Map();
-  return new Map(fields.map(parseEntry).map((entry) => [fieldKey(entry), entry]));
+  const changed = fields.filter((field) => field?.held !== true);
+  return new Map(changed.map(parseEntry).map((entry) => [fieldKey(entry), entry]));
 }
 
 /**

@@ -22,6 +22,7 @@ class Entry:
         shown: whether it is in the page; otherwise it waits.
         sent: what stood in it at each submit of the form that is not dealt with yet.
         said: what stood in it before: a server that renders that has heard it from here.
+        held: whether nothing was changed: it only stands there until the user has left it.
         gone: whether its row has been taken out of its list; it may come back.
         told: the conflicts that the page knows of.
     """
@@ -31,6 +32,7 @@ class Entry:
     shown: bool = True
     sent: tuple[Value, ...] = ()
     said: frozenset[Value] = frozenset()
+    held: bool = False
     gone: bool = False
     told: set[Told] = field(default_factory=set)
 
@@ -203,10 +205,12 @@ class Model:
         if entry is None:
             if not protected or place == PIN or was is None or was == rendered:
                 return rendered
-            # What is shown to the one who works there stays, and is theirs if the server says something else.
-            entry = self.entries[place] = Entry(was, was)
+            entry = self.entries[place] = Entry(was, was, held=True)
+        if entry.held and not protected:
+            del self.entries[place]
+            return rendered
         theirs = rendered if self.page.says(place) else entry.base
-        conflict = theirs not in (entry.base, entry.mine, *entry.said)
+        conflict = not entry.held and theirs not in (entry.base, entry.mine, *entry.said)
         if conflict and FIELDS[place.name].policy == "theirs" and not protected:
             self._tell(entry, (place, "theirs", theirs))
             del self.entries[place]

@@ -69,6 +69,11 @@ const steps = {
   clear: (form) => forms.clear(form),
   replace: (html) => (main.innerHTML = html),
   morph: (html) => morph(main, html, { style: "innerHTML" }),
+  morphInside(html) {
+    const page = document.createElement("main");
+    page.innerHTML = html;
+    for (const form of main.children) morph(form, page.querySelector(`[data-stash=${form.dataset.stash}]`).innerHTML, { style: "innerHTML" });
+  },
   rewrite: (place, text) => (at(place).defaultValue = text),
   hide: () => dispatchEvent(new PageTransitionEvent("pagehide")),
   refuse() {

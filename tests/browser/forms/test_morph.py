@@ -197,6 +197,26 @@ def test_inside(page: FormPage) -> None:
     assert page.evaluate("d.firstChild.localName") == "h2"
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        "morph(document.forms[0], html, { style: 'innerHTML' })",
+        "morph(document.querySelector('p'), `<p>${html}</p>`)",
+    ],
+    ids=["innerHTML", "outerHTML"],
+)
+def test_part_of_a_form(page: FormPage, how: str) -> None:
+    """Controls are told apart by form and row also where only what is in these is rendered: they stay, and are not replaced."""
+    fields = '<input name="a"><input name="b">'
+    page.open(f"<p>{fields}</p>" if "<p>" in how else fields)
+    page.type("x", into="[name=a]")
+    page.run("document.forms[0].a.known = true")
+    page.run(f"const html = '<b>new</b><input name=b><input name=a>'; {how}")
+    assert page.evaluate(
+        "[document.forms[0].a.known, document.forms[0].a.value, document.activeElement.name]"
+    ) == [True, "x", "a"]
+
+
 def test_given_idiomorph(page: FormPage) -> None:
     """A page that has an idiomorph hands it in, and nodes instead of text where it must not parse any."""
     page.open('<input name="a">')

@@ -93,8 +93,8 @@ def test_rendered_anew_with_theirs(page: FormPage) -> None:
 
 @pytest.mark.parametrize("how", ["morph", "innerHTML"])
 def test_taken_back(page: FormPage, how: str) -> None:
-    """What a user has typed and deleted again stays so while they are in the control, and goes up if it differs from the page."""
-    html = '<input name="a" value="{}">'
+    """Who has typed something and deleted it again is not disturbed there either, and sees what was rendered when they leave."""
+    html = '<input name="a" value="{}"><input name="b">'
     page.open(html.format(""))
     page.type("x", into="[name=a]")
     page.press("Backspace")
@@ -102,14 +102,40 @@ def test_taken_back(page: FormPage, how: str) -> None:
     render = (
         "document.forms[0].innerHTML = html"
         if how == "innerHTML"
-        else "morph(document.forms[0], html, { style: how })"
+        else "morph(document.forms[0], html, { style })"
     )
-    page.run(f"const how = 'innerHTML', html = arguments[0]; {render}", html.format("theirs"))
+    page.run(f"const style = 'innerHTML', html = arguments[0]; {render}", html.format("theirs"))
     assert page.value("[name=a]") == ""
     assert page.pairs() == {"f": [["a", ""]]}
-    assert page.evaluate("conflicts.map(({ base, theirs, kept }) => [base, theirs, kept])") == [
-        [[""], ["theirs"], "mine"]
-    ]
+    page.focus("[name=b]")
+    page.wait_for("document.forms[0].a.value === 'theirs'")
+    assert page.pairs() == {}
+    assert page.conflicts() == []
+
+
+OPENED = {
+    "select": '<select name="p"><option{}>a<option{}>b</select>',
+    "date": '<input type="date" name="p" value="2000-01-0{}">',
+}
+
+
+@pytest.mark.parametrize("kind", OPENED)
+def test_opened_then_rendered(page: FormPage, kind: str) -> None:
+    """A list or picker that somebody has just opened shows what it did, whatever is rendered, until they leave it."""
+    html = OPENED[kind] + '<input name="b">'
+    before, after = (("", " selected"), (" selected", "")) if kind == "select" else ((1,), (2,))
+    page.open(html.format(*before))
+    shown = page.value("[name=p]")
+    page.run(
+        "const field = document.forms[0].p; field.focus();"
+        "field.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }));"
+        "morph(document.forms[0], arguments[0], { style: 'innerHTML' })",
+        html.format(*after),
+    )
+    assert page.value("[name=p]") == shown
+    page.focus("[name=b]")
+    page.wait_for("document.forms[0].p.value !== a[0]", shown)
+    assert page.pairs() == {}
 
 
 def test_left_then_rendered(page: FormPage) -> None:

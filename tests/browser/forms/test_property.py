@@ -138,11 +138,11 @@ class Forms(RuleBasedStateMachine):
 
     # The server.
 
-    @rule(rendering=renderings, anew=st.booleans())
-    def render(self, rendering: dict[str, Any], anew: bool) -> None:
-        """The page is rendered anew, by innerHTML or by morph."""
-        self.model.render(self.next_page(**rendering), anew=anew)
-        self.do("replace" if anew else "morph", self.model.page.html)
+    @rule(rendering=renderings, how=st.sampled_from(["replace", "morph", "morphInside"]))
+    def render(self, rendering: dict[str, Any], how: str) -> None:
+        """The page is rendered anew: replaced, morphed as a whole, or what is in its forms."""
+        self.model.render(self.next_page(**rendering), anew=how == "replace")
+        self.do(how, self.model.page.html)
 
     render_again = render_once_more = render
 
