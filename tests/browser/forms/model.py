@@ -220,6 +220,9 @@ class Model:
             return rendered
         if conflict:
             self._tell(entry, (place, "mine", theirs))
+        if entry.mine == entry.base == rendered:
+            # All agree again: the field is nobody's in particular.
+            del self.entries[place]
         return entry.mine
 
     def _tell(self, entry: Entry, conflict: Told) -> None:
