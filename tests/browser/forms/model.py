@@ -223,6 +223,8 @@ class Model:
             return rendered
         if conflict:
             self._tell(entry, (place, "mine", theirs))
+        if entry.mine == entry.base == rendered:
+            del self.entries[place]
         return entry.mine
 
     def _tell(self, entry: Entry, conflict: Told) -> None:
