@@ -91,9 +91,10 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
  * @param {HTMLOptionElement[]} options that were chosen
  */
 function choose(select, options) {
-  if (!options.every((option) => select.contains(option))) return;
+  const isThere = options.every((option) => select.contains(option));
   for (const option of select.options) {
-    if (option.selected !== options.includes(option)) option.selected = options.includes(option);
+    const selected = isThere ? options.includes(option) : option.defaultSelected;
+    if (option.selected !== selected) option.selected = selected;
   }
 }
 

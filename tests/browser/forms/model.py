@@ -193,11 +193,11 @@ class Model:
             entry.shown = False
         for place in page.places:
             pin_stays = place == PIN and PIN in was and not anew and PIN not in self._done
-            self.shown[place] = was[PIN] if pin_stays else self._merge(place, was.get(place))
+            self.shown[place] = was[PIN] if pin_stays else self._merge(place, was.get(place), anew=anew)
         if self.focus is None or self.shown[self.focus] != was[self.focus]:
             self.caret = None
 
-    def _merge(self, place: Place, was: Value | None) -> Value:
+    def _merge(self, place: Place, was: Value | None, *, anew: bool = False) -> Value:
         """Return what a field shows after it was rendered; before, it was that."""
         rendered = self.page.rendered(place)
         protected = place == self.focus and place in self._edited
@@ -215,6 +215,11 @@ class Model:
             self._tell(entry, (place, "theirs", theirs))
             del self.entries[place]
             return rendered
+        if not entry.shown and protected and was is not None and not anew:
+            # The option that they had chosen may be back; it is shown when they leave.
+            if conflict:
+                self._tell(entry, (place, "mine", theirs))
+            return was if self.page.takes(place, was) else rendered
         entry.shown, entry.gone = self.page.takes(place, entry.mine), False
         if not entry.shown:
             return rendered
@@ -242,8 +247,9 @@ class Model:
         self.refusing = False
         self.entries = {}
         for stored in self._stored.values():
+            changed = {place: entry for place, entry in stored.entries.items() if not entry.held}
             self.entries |= {
-                place: replace(entry, shown=False, told=set()) for place, entry in stored.entries.items()
+                place: replace(entry, shown=False, told=set()) for place, entry in changed.items()
             }
         self._submitted = {form for form, stored in self._stored.items() if stored.submitted}
         self._edited, self._sent, self._done, self._dealt = set(), set(), set(), {}
