@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import msgspec
 from werkzeug.datastructures import MultiDict
 
-__all__ = ["StashedForm", "submitted"]
+__all__ = ["StashedForm", "Submit", "submit_in"]
 
 
 class StashedForm(MultiDict[str, str]):
@@ -24,38 +25,49 @@ class StashedForm(MultiDict[str, str]):
         super().__init__(pairs)
         self.touched: frozenset[str] = frozenset((*self, *empty))
 
-    def over(self, rendered: Mapping[str, Any] | Iterable[tuple[str, str]]) -> MultiDict[str, str]:
+    def over(self, rendered: Mapping[str, Any] | Iterable[tuple[str, str | None]]) -> MultiDict[str, str]:
         """Return the form as a submission would carry it: what was touched, over what the server would render.
 
         Args:
             rendered: the fields of the form and their values now: pairs, or a mapping of names to values or to
-                lists of values. A field that holds nothing, such as a box without its tick, is left out.
+                lists of values. A field that holds nothing, such as a box without its tick, is left out, or is
+                `None`: that is skipped.
         """
-        whole: MultiDict[str, str] = MultiDict(rendered)
-        untouched = [pair for pair in whole.items(multi=True) if pair[0] not in self.touched]
+        whole: MultiDict[str, Any] = MultiDict(rendered)
+        untouched = [
+            (name, value)
+            for name, value in whole.items(multi=True)
+            if value is not None and name not in self.touched
+        ]
         return MultiDict([*untouched, *self.items(multi=True)])
 
     def copy(self) -> StashedForm:
         """Return a shallow copy."""
         return StashedForm(list(self.items(multi=True)), self.touched)
 
+    def deepcopy(self, memo: Any = None) -> StashedForm:
+        """Return a deep copy."""
+        return StashedForm(deepcopy(list(self.items(multi=True)), memo), self.touched)
 
-class _Submit(msgspec.Struct):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StashedForm, (list(self.items(multi=True)), self.touched)
+
+
+class Submit(msgspec.Struct):
     """What `StashSocket.submit` sends."""
 
     form: str
     fields: list[tuple[str, str]]
 
 
-_decoder = msgspec.json.Decoder(_Submit)
+_decoder = msgspec.json.Decoder(Submit)
 
 
-def submitted(data: str | bytes, name: str) -> MultiDict[str, str] | None:
-    """Return the fields of a form if a message is a submit of it. Anything else is `None`: it never raises."""
+def submit_in(data: str | bytes) -> Submit | None:
+    """Return the submit that a message is. Anything else is `None`: it never raises."""
     if not isinstance(data, str):
         return None
     try:
-        submit = _decoder.decode(data)
+        return _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
-    return MultiDict(submit.fields) if submit.form == name else None

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 from .core import frames
 from .core.events import Message as Incoming
 from .errors import ConfigurationError
-from .forms import StashedForm, submitted
+from .forms import StashedForm, Submit, submit_in
 from .live.session import Session
 
 __all__ = ["Message", "Mounting", "View"]
@@ -41,6 +41,8 @@ class Message:
     number: int
     key: str
     replayed: bool
+    # Empty until somebody asks: most messages are no submits.
+    _submit: list[Submit | None] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def json(self) -> Any:
         """Return the payload, parsed as JSON.
@@ -59,7 +61,10 @@ class Message:
         Returns:
             Its fields as a post would carry them, ready for WTForms; `None` if the message is anything else.
         """
-        return submitted(self.data, name)
+        if not self._submit:
+            self._submit.append(submit_in(self.data))
+        (submit,) = self._submit
+        return MultiDict(submit.fields) if submit and submit.form == name else None
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from collections.abc import Callable
 
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from quart_stash import Message, StashedForm
+from quart_stash import Message, StashedForm, forms
 
 STASHED = StashedForm([("name", "Ada"), ("tag", "a"), ("tag", "b")], ["newsletter"])
 
@@ -47,12 +50,38 @@ def test_over(rendered: object) -> None:
     }  # fmt: skip
 
 
-def test_copy() -> None:
-    """A copy has the same fields and the same names, and is another object."""
-    copy = STASHED.copy()
-    copy["name"] = "Grace"
-    assert copy.touched == STASHED.touched
-    assert copy.getlist("tag") == ["a", "b"]
+@pytest.mark.parametrize(
+    "rendered",
+    [
+        {"mail": None, "role": ["1", None], "name": None},
+        [("mail", None), ("role", "1"), ("role", None), ("name", None)],
+    ],
+    ids=["mapping", "pairs"],
+)
+def test_over_none(rendered: object) -> None:
+    """None is no value that a form could hold: it is left out."""
+    whole = STASHED.over(rendered)  # type: ignore[arg-type]
+    assert whole.to_dict(flat=False) == {"role": ["1"], "name": ["Ada"], "tag": ["a", "b"]}
+
+
+def pickled(form: StashedForm) -> StashedForm:
+    again = pickle.loads(pickle.dumps(form))
+    assert isinstance(again, StashedForm)
+    return again
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [StashedForm.copy, StashedForm.deepcopy, copy.copy, copy.deepcopy, pickled],
+    ids=["copy", "deepcopy", "copy.copy", "copy.deepcopy", "pickle"],
+)
+def test_copy(duplicate: Callable[[StashedForm], StashedForm]) -> None:
+    """A copy, of whichever kind, has the same fields and the same names, and is another object."""
+    other = duplicate(STASHED)
+    assert other == STASHED
+    assert other.touched == STASHED.touched
+    assert other.getlist("tag") == ["a", "b"]
+    other["name"] = "Grace"
     assert STASHED["name"] == "Ada"
 
 
@@ -69,6 +98,28 @@ def test_a_submit() -> None:
 def test_an_empty_submit() -> None:
     """A form of unticked boxes only is a submit too: empty, and not None."""
     assert message('{"form": "f", "fields": []}').form("f") == MultiDict()
+
+
+def test_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many forms a message is looked through for, it is decoded once, and each caller has its own."""
+    decoded = []
+
+    class Counting:
+        def decode(self, data: str) -> object:
+            decoded.append(data)
+            return decoder.decode(data)
+
+    decoder = forms._decoder
+    monkeypatch.setattr(forms, "_decoder", Counting())
+    submit = message('{"form": "f", "fields": [["a", "1"]]}')
+    first = submit.form("f")
+    assert first is not None
+    first["a"] = "2"
+    assert (submit.form("g"), submit.form("f")) == (None, MultiDict({"a": "1"}))
+    other = message("hello")
+    assert (other.form("f"), other.form("g")) == (None, None)
+    assert decoded == [submit.data, "hello"]
+    assert submit == message(submit.data), "what was decoded is no part of what a message is"
 
 
 HOSTILE: dict[str, str | bytes] = {

@@ -1,6 +1,7 @@
 /** htmx: its WebSocket extension gets sockets that outlive the server's process. */
 
 import { excludedNames, isCsrf } from "./forms/exclude.js";
+import { Page } from "./page.js";
 import { StashSocket } from "./socket.js";
 
 /**
@@ -68,17 +69,19 @@ class HtmxSocket extends StashSocket {
    * @param {any} data
    */
   send(data) {
-    const excluded = excludedNames(document);
-    let secret = excluded.size > 0;
+    /** @type {string[] | undefined} */
+    let names;
     try {
       // At whatever depth: the headers that htmx would send with a request are in it too.
       const fields = JSON.parse(data, (name, value) => (isCsrf(name) ? undefined : value));
-      secret = Object.keys(fields).some((name) => excluded.has(name));
+      names = Object.keys(fields);
       data = JSON.stringify(fields);
     } catch {
-      // A page may have it send anything else.
+      // A page may have it send anything else: then it may be of any control.
     }
-    super.send(data, { secret });
+    const wasSecret = (/** @type {string} */ form, /** @type {string} */ name) =>
+      Page.current.allForms.some((forms) => forms.isSecret(form, name));
+    super.send(data, { secret: excludedNames(document, { names, wasSecret }).size > 0 });
   }
 
   /**

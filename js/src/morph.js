@@ -29,6 +29,8 @@ import { attribute, closest, formName, isCustom, isEditable, nameOf } from "./fo
 const SHARED = Symbol.for("quart-stash");
 const IDENTIFIED = "input, select, textarea, [data-stash], [data-stash-key]";
 const PREFIX = "quart-stash:";
+/** Where the page's own ids are meanwhile. */
+const OWN = "data-quart-stash-id";
 const RADIO = "input[type=radio]";
 
 /**
@@ -43,7 +45,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
   const { keepers } = /** @type {any} */ (globalThis)[SHARED] ?? {};
   const forms = /** @type {Keeper[]} */ (keepers?.() ?? []);
   for (const form of forms) form.settle();
-  const scope = style === "innerHTML" ? target : (target.parentElement ?? target);
+  const scope = style === "innerHTML" ? target : /** @type {ParentNode} */ (target.parentNode ?? target);
   const fresh = parse(html);
   // Controls are told apart by their names, not by where they stand.
   const around = style === "innerHTML" ? target : target.parentElement;
@@ -51,7 +53,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
   identify(fresh, around);
   /** @type {WeakMap<Node, Element>} what is kept, and what it would have become */
   const kept = new WeakMap();
-  /** @type {Map<HTMLSelectElement, HTMLOptionElement[]>} */
+  /** @type {Map<HTMLSelectElement, string[]>} */
   const chosen = new Map();
   const others = /** @type {Set<Element>} */ (new Set(scope.querySelectorAll(RADIO)));
   try {
@@ -61,7 +63,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
         beforeNodeMorphed: (old, next) => {
           if (old instanceof HTMLElement && next instanceof HTMLElement && keeps(forms, old)) {
             keep(forms, kept, old, next);
-            if (old instanceof HTMLSelectElement) chosen.set(old, Array.from(old.selectedOptions));
+            if (old instanceof HTMLSelectElement) chosen.set(old, Array.from(old.selectedOptions, ({ value }) => value));
           }
           return true;
         },
@@ -74,24 +76,25 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
       },
     });
   } finally {
-    for (const [select, options] of chosen) choose(select, options);
+    for (const [select, values] of chosen) choose(select, values);
     // One that was checked takes the choice from the others when it comes to its new place.
     for (const radio of scope.querySelectorAll(RADIO)) if (!others.has(radio)) check(/** @type {HTMLInputElement} */ (radio));
-    for (const named of scope.querySelectorAll(`[id^="${PREFIX}"]`)) named.removeAttribute("id");
+    for (const named of scope.querySelectorAll(`[id^="${PREFIX}"]`)) giveBackId(named);
     for (const form of forms) form.update();
   }
 }
 
 /**
- * What nobody has chosen yet follows what is rendered, also in a list that is open.
+ * What nobody has chosen yet follows what is rendered, also in a list that is open; and one option has become another.
  *
  * @param {HTMLSelectElement} select
- * @param {HTMLOptionElement[]} options that were chosen
+ * @param {string[]} values that were chosen
  */
-function choose(select, options) {
-  const isThere = options.every((option) => select.contains(option));
-  for (const option of select.options) {
-    const selected = isThere ? options.includes(option) : option.defaultSelected;
+function choose(select, values) {
+  const options = Array.from(select.options);
+  const isThere = values.every((value) => options.some((option) => option.value === value));
+  for (const option of options) {
+    const selected = isThere ? values.includes(option.value) : option.defaultSelected;
     if (option.selected !== selected) option.selected = selected;
   }
 }
@@ -113,7 +116,8 @@ function parse(html) {
 }
 
 /**
- * Gives every control an id that has none: its form, row, name, and which one of these it is.
+ * Gives every control an id of ours: its form, row, name, kind, and which one of these it is. An id of the page's own says
+ * less: one that counts the rows is another row's as soon as one is taken out.
  *
  * @param {Iterable<Node>} nodes
  * @param {Element | null} around where they are, or come to be
@@ -125,17 +129,29 @@ function identify(nodes, around) {
   for (const node of nodes) {
     if (!(node instanceof Element)) continue;
     for (const element of [node, ...node.querySelectorAll(IDENTIFIED)]) {
-      if (attribute(element, "id") !== null || !element.matches(IDENTIFIED)) continue;
+      const own = attribute(element, "id");
+      const name = nameOf(/** @type {Control} */ (element));
       const form = holder(element, "form");
       const row = holder(element, "[data-stash-key]");
-      const choice = element.matches("[type=radio], [type=checkbox]") ? attribute(element, "value") : "";
-      const place = [form && formName(form), row && attribute(row, "data-stash-key")];
-      const name = JSON.stringify([...place, nameOf(/** @type {Control} */ (element)), choice, element === row]);
-      const count = counts.get(name) ?? 0;
-      counts.set(name, count + 1);
-      element.id = `${PREFIX}${count}${name}`;
+      if (!element.matches(IDENTIFIED) || (own !== null && name === "" && element !== row)) continue;
+      const place = [form && formName(form), row && attribute(row, "data-stash-key"), element === row];
+      const kind = /^(radio|checkbox|password)$/.exec(attribute(element, "type") ?? "")?.[0] ?? element.localName;
+      const choice = /^(radio|checkbox)$/.test(kind) ? attribute(element, "value") : "";
+      const id = JSON.stringify([...place, name, kind, choice]);
+      const count = counts.get(id) ?? 0;
+      counts.set(id, count + 1);
+      if (own !== null) element.setAttribute(OWN, own);
+      element.id = `${PREFIX}${count}${id}`;
     }
   }
+}
+
+/** @param {Element} element */
+function giveBackId(element) {
+  const own = attribute(element, OWN);
+  if (own === null) element.removeAttribute("id");
+  else element.id = own;
+  element.removeAttribute(OWN);
 }
 
 /**

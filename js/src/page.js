@@ -10,8 +10,9 @@ import { Area, Slot, VIEW, disown, granted } from "./storage.js";
 /**
  * @typedef {object} Forms stashed forms, as `forms/index.js` makes them
  * @property {(options?: { foreign?: boolean }) => void} start
- * @property {() => Pairs} pairs
- * @property {() => import("./frames.js").Names} empty
+ * @property {(within?: any) => Pairs} pairs
+ * @property {(within?: any) => import("./frames.js").Names} empty
+ * @property {(form: string, within?: any) => boolean} holds
  * @property {() => void} restore
  * @property {(name: string) => void} submit
  * @property {(form: string, name: string) => boolean} isSecret
@@ -137,6 +138,9 @@ export class Page {
    */
   forms(root = this.document) {
     if (!root || !this.#createForms) return null;
+    // All forms of a document are kept together, whoever asks: two that kept one form would not know of each other.
+    const tree = root.getRootNode?.() ?? root;
+    if (tree === this.document || tree.host) root = tree;
     const known = this.#forms.get(root);
     if (known) return known;
     const storage = this.areas.tab.shelf(() => `form@${this.entry()}:`);
@@ -220,7 +224,7 @@ export class Page {
     // Somebody else has logged in since, here or in another tab: nothing of this page may reach them.
     if (this.marked && Object.values(this.areas).some((area) => area.foreign("identity"))) {
       this.claimed = new Promise(() => {});
-      if (this.document) this.document.documentElement.hidden = true;
+      if (this.document) conceal(this.document.documentElement);
       location.reload();
     } else {
       this.claimed = this.#claim();
@@ -232,6 +236,8 @@ const TAG = "quart-stash";
 const NAME = "quart-stash-tab";
 const ENTRY = "quart-stash-entry";
 const MARK = "identity@";
+/** Milliseconds that a page has to come anew after its user was asked; later they are taken to have stayed. */
+const PATIENCE = 3000;
 
 /** @returns {string} */
 const random = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
@@ -250,6 +256,22 @@ function isCookieless(document) {
   } catch {
     return true;
   }
+}
+
+/**
+ * Hide what somebody else may not see, until the page is loaded anew, however long that takes. By script, an inline style
+ * is allowed under any content security policy; and it counts more than the page's style sheets, which `hidden` does not.
+ *
+ * @param {HTMLElement} root
+ */
+function conceal({ style }) {
+  const before = /** @type {const} */ ([style.getPropertyValue("display"), style.getPropertyPriority("display")]);
+  style.setProperty("display", "none", "important");
+  const unload = (/** @type {BeforeUnloadEvent} */ event) => {
+    // Then the user is asked, and may stay.
+    if (event.defaultPrevented || event.returnValue) setTimeout(() => style.setProperty("display", ...before), PATIENCE);
+  };
+  addEventListener("beforeunload", unload, { once: true });
 }
 
 /** @returns {string | null} the history entry that this page was in before it was loaded anew */

@@ -63,6 +63,8 @@ export class StashSocket extends EventTarget {
   #page;
   #session;
   #forms;
+  /** Where the forms are that are this socket's; everywhere, unless given. @type {Document | Element | undefined} */
+  #within;
   #limits;
   #now;
   #mounts = 0;
@@ -91,8 +93,11 @@ export class StashSocket extends EventTarget {
     // What is measured between two moments must not depend on the clock's being right.
     this.#now = options.now ?? (() => performance.now());
     this.#forms = options.forms === false ? null : page.forms(options.forms);
+    this.#within = options.forms || undefined;
     for (const type of /** @type {const} */ (["restored", "conflict"])) {
-      const tell = (/** @type {CustomEvent} */ { detail }) => this.#emit(new CustomEvent(type, { detail }));
+      const tell = (/** @type {CustomEvent} */ { detail }) => {
+        if (this.#forms?.holds(detail.form, this.#within)) this.#emit(new CustomEvent(type, { detail }));
+      };
       this.#forms?.addEventListener(type, tell, { signal: this.#stop.signal });
     }
     const { backoff = new Backoff(), storage, WebSocket, connectTimeout: timeout } = options;
@@ -222,22 +227,40 @@ export class StashSocket extends EventTarget {
       complain(error);
     }
     try {
-      const forms = this.#forms?.pairs();
+      const forms = this.#forms?.pairs(this.#within);
       if (forms && Object.keys(forms).length > 0) connect.forms = forms;
-      const empty = this.#forms?.empty();
+      const empty = this.#forms?.empty(this.#within);
       if (empty && Object.keys(empty).length > 0) connect.empty = empty;
     } catch (error) {
       complain(error);
     }
-    const limit = this.#limits?.mount ?? Infinity;
-    for (const what of /** @type {const} */ (["forms", "params"])) {
-      const bytes = size(/** @type {string} */ (serialise(machine.mountFrame(connect))));
-      if (bytes <= limit || !connect[what]) continue;
-      delete connect[what];
-      if (what === "forms") delete connect.empty;
-      this.#emit(new CustomEvent("oversize", { detail: { what, size: bytes, limit } }));
-    }
+    this.#fit(connect, machine);
     return connect;
+  }
+
+  /**
+   * Leave out what the server would not take: forms, the largest first, then the params.
+   *
+   * @param {import("./machine.js").Connect} connect
+   * @param {import("./machine.js").Machine} machine
+   */
+  #fit(connect, machine) {
+    const limit = this.#limits?.mount ?? Infinity;
+    const measure = () => size(/** @type {string} */ (serialise(machine.mountFrame(connect))));
+    const forms = connect.forms ?? {};
+    for (let bytes = measure(); bytes > limit; bytes = measure()) {
+      const [form] = Object.keys(forms).sort((a, b) => size(JSON.stringify(forms[b])) - size(JSON.stringify(forms[a])));
+      if (form === undefined && !connect.params) return;
+      const what = form === undefined ? "params" : "forms";
+      if (form === undefined) delete connect.params;
+      else delete forms[form];
+      if (form !== undefined && connect.empty) delete connect.empty[form];
+      for (const part of /** @type {const} */ (["forms", "empty"])) {
+        if (Object.keys(connect[part] ?? {}).length === 0) delete connect[part];
+      }
+      const detail = { what, size: bytes, limit, ...(form !== undefined && { form }) };
+      this.#emit(new CustomEvent("oversize", { detail }));
+    }
   }
 
   /** @param {PageEvent} event */

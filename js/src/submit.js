@@ -35,21 +35,25 @@ export function submit(event, { closed, lost, limit, forms, send }) {
   const name = (marked !== "off" && marked) || attribute(form, "id");
   if (!name) throw new TypeError('a form that is submitted over a socket needs a name: data-stash="…", or an id');
 
-  const pairs = [...new FormData(form, submitter)].filter(([field]) => !isCsrf(field));
+  const whole = [...new FormData(form, submitter)];
+  const pairs = whole.filter(([field]) => !isCsrf(field));
   const fields = pairs.filter(([, value]) => typeof value === "string");
+  const file = pairs.some(([, value]) => typeof value !== "string" && value.name !== "");
   const excluded = excludedNames(form);
   const secret = fields.some(([field]) => excluded.has(field) || forms?.isSecret(name, field));
   const data = JSON.stringify({ form: name, fields });
   const obstacle = closed
     ? "the socket is closed"
-    : pairs.some(([, value]) => typeof value !== "string" && value.name !== "")
+    : file
       ? "a file can't go over a socket"
       : size(data) > limit
         ? `the server takes ${limit} bytes`
         : "";
 
-  // Nothing secret may get into an address, and a form that was made for scripts only would load the page anew.
-  const posts = method === "post" || (said("action") !== null && !secret);
+  // Into an address may get nothing secret, no token, and of a file only its name; and a form that was made for scripts
+  // only would load the page anew.
+  const addressable = !secret && !file && pairs.length === whole.length;
+  const posts = method === "post" || (said("action") !== null && addressable);
   if (obstacle && !posts) {
     event.preventDefault();
     throw new Error(`the form "${name}" was not submitted: ${obstacle}; with method="post" the browser would post it`);

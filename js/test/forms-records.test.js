@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { digest } from "../src/forms/merge.js";
 import { Records, entryOf, parseForm, fieldKey } from "../src/forms/records.js";
 import { Area } from "../src/storage.js";
 import { FakeStorage } from "./world.js";
@@ -243,9 +244,30 @@ test("that a form was submitted, and as what, outlives the page", () => {
   records.save();
   const next = recordsOf(storage).records;
   next.load();
-  assert.deepEqual(next.of("f").map(({ sent }) => sent), [["submitted"], undefined]);
+  assert.deepEqual(next.of("f").map(({ sent }) => sent), [[["submitted"]], undefined]);
   next.settle("f");
   assert.deepEqual(next.of("f").map(({ name }) => name), ["later"]);
+});
+
+test("of two submits the first that is dealt with costs nothing of the second", () => {
+  const { records } = recordsOf(memory());
+  records.put("f", field("text", "one"));
+  records.submit("f");
+  records.put("f", { ...field("text", "two"), sent: [["one"]] });
+  records.submit("f");
+  records.settle("f");
+  assert.deepEqual(records.of("f").map(({ mine }) => mine), [["two"]]);
+  records.settle("f");
+  assert.deepEqual(records.of("f"), []);
+});
+
+test("only what went up is known to the server", () => {
+  const { records } = recordsOf(memory());
+  records.put("f", field("text", "a"));
+  records.put("f", field("text", "ab"));
+  records.say();
+  records.say();
+  assert.deepEqual(records.of("f").map(({ said }) => said), [[digest(["ab"])]]);
 });
 
 test("a form that was not submitted is dropped as a whole once it is dealt with", () => {
@@ -268,12 +290,12 @@ test("a submitted form that is reset has nothing left, and what is typed then ou
   assert.deepEqual(records.of("f").map(({ mine }) => mine), [["hello again"]]);
 });
 
-test("a control remembers what was submitted from it and dealt with", () => {
+test("what is typed into a control knows what was submitted from it and dealt with", () => {
   const { records } = recordsOf(memory());
   const control = {};
   records.put("f", { ...field("text", "hello"), control });
   records.submit("f");
-  assert.equal(records.sentFrom(control), undefined);
+  assert.deepEqual(records.before(control, undefined), {});
   records.settle("f");
-  assert.deepEqual(records.sentFrom(control), ["hello"]);
+  assert.deepEqual(records.before(control, undefined), { said: [digest(["hello"])] });
 });

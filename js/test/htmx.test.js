@@ -41,10 +41,11 @@ async function until(holds) {
  *
  * @param {keyof typeof HTMX} version
  * @param {string} fields
+ * @param {string} [attributes] of the form
  */
-async function open(version, fields) {
+async function open(version, fields, attributes = "") {
   const { scripts, extend, connect, send } = HTMX[version];
-  const form = `<form id=chat ${send}>${fields}<button>Send</button></form>`;
+  const form = `<form id=chat ${send} ${attributes}>${fields}<button>Send</button></form>`;
   const { window } = new JSDOM(`<!doctype html>${META}<main ${extend} ${connect}="/chat">${form}<p id=answer></p></main>`, {
     url: "https://shop.example/",
     runScripts: "outside-only",
@@ -61,6 +62,7 @@ async function open(version, fields) {
   };
   for (const script of [...scripts, client]) window.eval(script);
   window.eval("stash.install(htmx)");
+  if (version === 2) window.eval("made = []; { const make = htmx.createWebSocket; htmx.createWebSocket = (url) => (made[made.length] = make(url)); }");
   await until(() => window.document.readyState === "complete");
   return { window, network, submit: () => window.document.querySelector("button")?.click() };
 }
@@ -113,6 +115,62 @@ for (const version of /** @type {const} */ ([2, 4])) {
     assert.match(JSON.stringify({ ...window.sessionStorage }), /hello/);
   });
 }
+
+for (const [what, change] of /** @type {[string, (word: any) => void][]} */ ([
+  ["one that took the place of a password", (word) => word.replaceWith(Object.assign(word.cloneNode(), { type: "text" }))],
+  ["one that is switched off", (word) => (word.type = "text", word.setAttribute("data-stash", "off"))],
+  ["one of a custom element", (word) => {
+    const custom = word.ownerDocument.createElement("pass-word");
+    for (const [name, value] of [["name", "word"], ["autocomplete", "current-password"]]) custom.setAttribute(name, value);
+    word.replaceWith(Object.assign(custom, { value: word.value }));
+  }],
+])) {
+  test(`what the page sends under the name of a secret is never stored: ${what}`, async () => {
+    const { window, network } = await open(2, "<input type=password name=word>", "data-stash=login");
+    await until(() => network.sockets.length === 1 && network.last.said.length === 1);
+    const word = /** @type {any} */ (window.document.querySelector("input"));
+    word.value = "S3CRET";
+    change(word);
+    const [socket] = window.made;
+    socket.send('{"word":"S3CRET"}');
+    socket.send('{"other":"public"}');
+    assert.deepEqual(messages(network), [{ word: "S3CRET" }, { other: "public" }]);
+    const stored = JSON.stringify({ ...window.sessionStorage });
+    assert.match(stored, /public/);
+    assert.doesNotMatch(stored, /S3CRET/);
+  });
+}
+
+test("what is no JSON is not stored while there is any secret in the page", async () => {
+  const { window, network } = await open(2, "<input type=password name=word>");
+  await until(() => network.sockets.length === 1 && network.last.said.length === 1);
+  const [socket] = window.made;
+  socket.send("anything");
+  Object.assign(window.document.querySelector("input") ?? {}, { value: "S3CRET" });
+  socket.send("word=S3CRET");
+  const stored = JSON.stringify({ ...window.sessionStorage });
+  assert.match(stored, /anything/);
+  assert.doesNotMatch(stored, /S3CRET/);
+});
+
+test("a message costs no more in a large page: only the controls that it may come from are looked at", async () => {
+  const { window, network } = await open(2, "<input name=text>");
+  await until(() => network.sockets.length === 1 && network.last.said.length === 1);
+  const { getAttribute } = window.Element.prototype;
+  let looks = 0;
+  window.Element.prototype.getAttribute = function (/** @type {string} */ name) {
+    looks += 1;
+    return getAttribute.call(this, name);
+  };
+  const cost = () => {
+    looks = 0;
+    window.made[0].send('{"text":"a"}');
+    return looks;
+  };
+  const small = cost();
+  window.document.body.insertAdjacentHTML("beforeend", "<p><input name=other value=x></p>".repeat(100));
+  assert.equal(cost(), small);
+});
 
 test("htmx 4: a page that goes and comes back from the cache has its view again", async () => {
   const { window, network, submit } = await open(4, "<input name=text value=hello>");

@@ -360,21 +360,48 @@ test("a cached page of somebody who has logged out is loaded anew instead of mou
   assert.ok(network.sockets.every(({ said }) => said.length <= 1), "nothing was mounted again");
 });
 
-test("a cached page is loaded anew, and hidden until then, when somebody else has logged in in another tab", async () => {
+/** Somebody else logs in, in another tab, and the page comes back from the cache. @returns what says how it is displayed */
+async function comeBack() {
   open();
   await rest();
   page.fire("pagehide", { persisted: true });
-  const [cached, { document }] = [page, globalThis];
+  const [cached, { document, addEventListener }] = [page, globalThis];
   const other = new Tab();
   other.local = tab.local;
   other.load({ identity: "bob" });
-  Object.assign(globalThis, { document, location: cached.location });
+  Object.assign(globalThis, { document, location: cached.location, addEventListener });
+  const { style } = document.documentElement;
+  const display = () => [style.getPropertyValue("display"), style.getPropertyPriority("display")];
+  return { cached, style, display };
+}
+
+test("a cached page is loaded anew, and hidden until then, when somebody else has logged in in another tab", async () => {
+  const { cached, display } = await comeBack();
   cached.fire("pageshow", { persisted: true });
+  assert.deepEqual(display(), ["none", "important"], "whatever the page's style sheets say");
+  cached.fire("beforeunload", { returnValue: "" });
   await pass(60_000);
   assert.equal(tab.reloads, 1);
-  assert.equal(document.documentElement.hidden, true);
+  assert.deepEqual(display(), ["none", "important"], "however long the server takes");
   assert.deepEqual(network.sockets.flatMap(({ said }) => said).length, 1, "nothing was mounted again");
 });
+
+const ASKING = {
+  preventDefault: { defaultPrevented: true, returnValue: "" },
+  returnValue: { defaultPrevented: false, returnValue: "Leave?" },
+};
+for (const [how, asked] of Object.entries(ASKING)) {
+  test(`a page that asks before it is left (${how}) is shown again, as it was, if it is not`, async () => {
+    const { cached, style, display } = await comeBack();
+    style.setProperty("display", "grid");
+    cached.fire("pageshow", { persisted: true });
+    assert.deepEqual(display(), ["none", "important"]);
+    cached.fire("beforeunload", asked);
+    await pass(60_000);
+    assert.deepEqual(display(), ["grid", ""]);
+    assert.deepEqual(network.sockets.flatMap(({ said }) => said).length, 1, "nothing was mounted again");
+  });
+}
 
 test("without cookies no page is anybody's, so that the server does not take its connections for somebody else's", async () => {
   for (const [cookie, identity] of /** @type {const} */ ([[null, undefined], ["", "alice"]])) {

@@ -139,15 +139,26 @@ test("the limits of the markup hold before the first mount", () => {
 });
 
 test("trace 19: forms that would make the mount too large are left out, and the page hears it", async () => {
-  page.forms.typed = { profile: [["bio", "x".repeat(LIMITS.mount)]] };
   const { forms } = tab.load({ limits: LIMITS });
-  Object.assign(forms, { typed: page.forms.typed, unticked: { profile: ["newsletter"] } });
+  forms.typed = { profile: [["bio", "x".repeat(LIMITS.mount)]] };
+  forms.unticked = { profile: ["newsletter"] };
   const socket = open();
   const heard = record(socket);
   await rest();
   assert.equal(network.last.said[0].forms, undefined);
   assert.equal(network.last.said[0].empty, undefined);
-  assert.deepEqual({ ...heard[0], size: 0 }, { type: "oversize", what: "forms", size: 0, limit: LIMITS.mount });
+  const told = { type: "oversize", what: "forms", form: "profile", size: 0, limit: LIMITS.mount };
+  assert.deepEqual({ ...heard[0], size: 0 }, told);
+});
+
+test("a form that is too large for the mount holds up no other", async () => {
+  const { forms } = tab.load({ limits: LIMITS });
+  forms.typed = { letter: [["text", "x".repeat(LIMITS.mount)]], profile: [["name", "Ada"]] };
+  forms.unticked = { letter: ["copy"], profile: ["newsletter"] };
+  open();
+  await rest();
+  assert.deepEqual(network.last.said[0].forms, { profile: [["name", "Ada"]] });
+  assert.deepEqual(network.last.said[0].empty, { profile: ["newsletter"] });
 });
 
 test("forms are started before the socket, go up with the mount and are restored after it", async () => {

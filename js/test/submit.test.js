@@ -131,12 +131,26 @@ test("what can be neither sent nor posted stays in the page, with an error that 
     closed(""),
     closed("method=get"),
     closed("action=/search", "<input type=password name=p value=x>"),
+    closed("action=/search", "<input type=hidden name=csrf_token value=T>"),
   ]) {
     assert.deepEqual({ sent, prevented, calls }, { sent: null, prevented: true, calls: [] });
     assert.match(error, /"f" was not submitted: the socket is closed.*method="post"/);
   }
   assert.deepEqual(closed("action=/search"), posted, "a search may go into an address");
+  assert.deepEqual(closed("action=/search", "<input type=file name=picture>"), posted, "no file was chosen");
   assert.deepEqual(closed("", "<button formmethod=post name=b>Go</button>"), posted, "what the button says counts");
+});
+
+test("a file goes into no address, where only its name would arrive, nor does a token against forgery", () => {
+  const form = (/** @type {string} */ field) =>
+    `<form data-stash=f action=/upload data-stash-offline=post>${field}<button>Go</button></form>`;
+  globalThis.FormData = /** @type {any} */ (WithFile);
+  const { sent, prevented, error, calls } = click(form("<input type=file name=picture>"));
+  globalThis.FormData = /** @type {any} */ (window.FormData);
+  assert.deepEqual({ sent, prevented, calls }, { sent: null, prevented: true, calls: [] });
+  assert.match(error, /"f" was not submitted: a file can't go over a socket.*method="post"/);
+  const token = form("<input type=hidden name=csrf_token value=T>");
+  assert.deepEqual(click(token, { lost: true }), over([]), "it waits in the outbox");
 });
 
 test("without a connection it waits in the outbox, or is posted if the form says so and can be", () => {

@@ -74,6 +74,7 @@ export class FakeForms extends EventTarget {
   /** @type {{ foreign?: boolean } | undefined} */
   options;
   note = () => {};
+  holds = () => true;
   start = (/** @type {{ foreign?: boolean }} */ options = {}) => {
     this.options = options;
     this.calls.push("start");
@@ -87,6 +88,28 @@ export class FakeForms extends EventTarget {
   isSecret = () => false;
   pairs = () => this.typed;
   empty = () => this.unticked;
+}
+
+/** The inline style of an element, changed by script. */
+class FakeStyle {
+  /** @type {Map<string, [string, string]>} */
+  #set = new Map();
+
+  /** @param {string} name */
+  getPropertyValue(name) {
+    return this.#set.get(name)?.[0] ?? "";
+  }
+
+  /** @param {string} name */
+  getPropertyPriority(name) {
+    return this.#set.get(name)?.[1] ?? "";
+  }
+
+  /** @param {string} name @param {string} value @param {string} [priority] */
+  setProperty(name, value, priority = "") {
+    if (value === "") this.#set.delete(name);
+    else this.#set.set(name, [value, priority]);
+  }
 }
 
 /** A tab: its session storage and its history entry survive a reload. */
@@ -131,6 +154,7 @@ export class Tab {
         getAttribute: (/** @type {string} */ name) => root.get(name) ?? null,
         setAttribute: (/** @type {string} */ name, /** @type {string} */ value) => root.set(name, value),
         removeAttribute: (/** @type {string} */ name) => root.delete(name),
+        style: new FakeStyle(),
       },
       querySelector: (/** @type {string} */ selector) =>
         selector.startsWith("script") ? script : { getAttribute: () => "signed-page" },
@@ -161,7 +185,11 @@ export class Tab {
     }
     const page = (Page.current = new Page({ createForms: () => forms }));
     page.forms();
-    const fire = (/** @type {string} */ type, fields = {}) => window.dispatchEvent(Object.assign(new Event(type), fields));
+    const fire = (/** @type {string} */ type, fields = {}) => {
+      const event = new Event(type);
+      for (const [name, value] of Object.entries(fields)) Object.defineProperty(event, name, { value });
+      return window.dispatchEvent(event);
+    };
     const turn = (/** @type {string} */ state) => {
       document.visibilityState = state;
       document.dispatchEvent(new Event("visibilitychange"));

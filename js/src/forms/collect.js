@@ -15,10 +15,11 @@ import { fieldKey } from "./records.js";
  * what is not in the page at present.
  *
  * @param {Controls} page
+ * @param {(form: string) => boolean} wanted
  * @returns {Record<string, [string, string][]>} by the name of the form
  */
-export function filled(page) {
-  return ofEach(page, (fields) =>
+export function filled(page, wanted) {
+  return ofEach(page, wanted, (fields) =>
     fields.flatMap(([name, value]) => value.map((text) => /** @type {[string, string]} */ ([name, text]))),
   );
 }
@@ -27,10 +28,11 @@ export function filled(page) {
  * Of the names that the user has touched, those that a submission would not carry, as of a box that was unticked.
  *
  * @param {Controls} page
+ * @param {(form: string) => boolean} wanted
  * @returns {Record<string, string[]>} by the name of the form
  */
-export function empty(page) {
-  const all = ofEach(page, (fields) => {
+export function empty(page, wanted) {
+  const all = ofEach(page, wanted, (fields) => {
     const carried = new Set(fields.filter(([, value]) => value.length > 0).map(([name]) => name));
     return [...new Set(fields.map(([name]) => name))].filter((name) => !carried.has(name));
   });
@@ -59,11 +61,12 @@ export function addParts(page, { target, formData }) {
 /**
  * @template T
  * @param {Controls} page
+ * @param {(form: string) => boolean} wanted
  * @param {(fields: [string, Value][]) => T[]} of what is wanted of the touched fields of a form
  * @returns {Record<string, T[]>} by the name of the form
  */
-function ofEach(page, of) {
-  const names = page.records.names().filter((name) => name !== "");
+function ofEach(page, wanted, of) {
+  const names = page.records.names().filter((name) => name !== "" && wanted(name));
   return Object.fromEntries(names.map((name) => [name, of(touched(page, name))]));
 }
 

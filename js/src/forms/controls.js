@@ -9,7 +9,7 @@ import { read, rendered, scan } from "./capture.js";
 import { PARTS, closest, controlsOf, formName, isEditable } from "./dom.js";
 import { isCut, isRemembered, remember } from "./kinds.js";
 import { same } from "./merge.js";
-import { entryOf, fieldKey, saidBefore } from "./records.js";
+import { entryOf, fieldKey } from "./records.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./capture.js").Field} Field */
@@ -234,9 +234,9 @@ export class Controls {
     if (!file && same(mine, base) && same(mine, rendered(field))) {
       if (known) this.records.drop(form, known);
     } else if (!known?.control || !same(known.mine, mine)) {
-      const { reported = "", sent = this.records.sentFrom(control) } = known ?? {};
-      const before = { ...saidBefore(known), ...(sent && { sent }) };
-      this.records.put(form, entryOf({ name, row, index, base, mine, file, control, reported, ...before }));
+      const { reported = "" } = known ?? {};
+      const how = { file, ...(field.kind === "html" && { html: true }), ...this.records.before(control, known) };
+      this.records.put(form, entryOf({ name, row, index, base, mine, control, reported, ...how }));
     } else {
       known.control = control;
     }
@@ -295,7 +295,9 @@ export class Controls {
   #follow(form) {
     const moved = this.records.of(form).flatMap((entry) => {
       const field = entry.control && this.#fields.get(/** @type {Control} */ (entry.control));
-      return field && field.form === form && field.key !== fieldKey(entry) ? [{ entry, field }] : [];
+      // Into another row only a rendering moves a control, and that makes it another one.
+      const follows = field && field.form === form && (entry.row === "" || entry.row === field.row);
+      return follows && field.key !== fieldKey(entry) ? [{ entry, field }] : [];
     });
     for (const { entry } of moved) this.records.drop(form, entry);
     for (const { entry, field } of moved) {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { attribute, closest, controlsOf, isControl, isDisabled, isNative, nameOf } from "./dom.js";
+import { attribute, closest, controlsOf, formName, isControl, isDisabled, isNative, nameOf } from "./dom.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 
@@ -75,26 +75,41 @@ export const isCsrf = (name) => CSRF_NAME.test(name);
  * memory only. Request-forgery tokens are not among them, since they are not sent at all.
  *
  * @param {Document | HTMLFormElement} root a form stands for the controls that belong to it
+ * @param {object} [options]
+ * @param {string[]} [options.names] in a document: the only ones that are asked for
+ * @param {(form: string, name: string) => boolean} [options.wasSecret] whether a field of a stashed form was a secret
+ *   once, in whichever element
  * @returns {Set<string>}
  */
-export function excludedNames(root) {
-  const controls =
-    root instanceof HTMLFormElement ? controlsOf(root) : [...root.querySelectorAll("*")].filter(isControl);
-  const excluded = controls.filter((control) => {
+export function excludedNames(root, { names, wasSecret } = {}) {
+  const excluded = (root instanceof HTMLFormElement ? controlsOf(root) : named(root, names)).filter((control) => {
     const name = nameOf(control);
     if (name === "" || isCsrf(name) || isDisabled(control) || !isFilled(control)) return false;
-    return isOff(control) || isFile(control) || isSecret(control);
+    const form = formOf(control);
+    if (isSwitchedOff(control) || (form && isSwitchedOff(form)) || isFile(control) || isSecret(control)) return true;
+    const stashed = form && formName(form);
+    return stashed !== null && wasSecret?.(stashed, name);
   });
   return new Set(excluded.map(nameOf));
 }
 
 /**
- * @param {Control} control
- * @returns {boolean} whether it, or the form that it belongs to, is switched off
+ * @param {Document} document
+ * @param {string[]} [names] whatever the size of the page, only what is called so is looked at
+ * @returns {Control[]}
  */
-function isOff(control) {
-  const { form } = /** @type {{ form?: unknown }} */ (control);
-  return isSwitchedOff(control) || (form instanceof HTMLFormElement && isSwitchedOff(form));
+function named(document, names) {
+  const found = names ? names.flatMap((name) => [...document.getElementsByName(name)]) : document.querySelectorAll("[name]");
+  return [...found].filter(isControl);
+}
+
+/**
+ * @param {Control} control
+ * @returns {HTMLFormElement | null} what a custom element belongs to need not be told by it
+ */
+function formOf(control) {
+  const { form = closest(control, "form") } = /** @type {{ form?: unknown }} */ (control);
+  return form instanceof HTMLFormElement ? form : null;
 }
 
 /**

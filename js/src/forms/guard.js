@@ -100,6 +100,15 @@ export class Guard {
   }
 
   /**
+   * @param {Control} part
+   * @returns {boolean} whether the user works in a control outside of it
+   */
+  isElsewhere(part) {
+    const control = this.#focused;
+    return control !== null && this.#edited.has(control) && hasFocus(control) && !part.contains(control);
+  }
+
+  /**
    * Whether a field is to be left alone: the focus is in it and it was edited, or it holds what the browser
    * cannot read yet (a number that is not finished) and a write would wipe out.
    *

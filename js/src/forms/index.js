@@ -145,20 +145,32 @@ export class Forms extends EventTarget {
    * What goes up with a mount: all that stands under the names that the user has touched, in the order and the way a
    * submission would carry it, then what is not in the page at present.
    *
+   * @param {Document | Element} [within] only of forms in there
    * @returns {Record<string, [string, string][]>}
    */
-  pairs() {
+  pairs(within) {
     this.#read();
-    return filled(this.page);
+    this.records.say();
+    return filled(this.page, (form) => this.holds(form, within));
   }
 
   /**
    * Of the names that the user has touched, those that a submission would not carry, as of a box that was unticked.
    *
+   * @param {Document | Element} [within] only of forms in there
    * @returns {Record<string, string[]>}
    */
-  empty() {
-    return empty(this.page);
+  empty(within) {
+    return empty(this.page, (form) => this.holds(form, within));
+  }
+
+  /**
+   * @param {string} form
+   * @param {Document | Element} [within]
+   * @returns {boolean} whether a form is in there; of one that is not in the page only the whole page knows
+   */
+  holds(form, within = this.root) {
+    return within === this.root || within.contains(this.page.forms.get(form)?.form ?? null);
   }
 
   /** Puts back what was stashed; from then on, every later rendering of the page gets it too. */
@@ -175,6 +187,7 @@ export class Forms extends EventTarget {
    */
   submit(name) {
     this.#read();
+    this.records.say();
     this.records.submit(name);
     for (const control of this.#controls(name)) this.#sent.add(control);
   }
@@ -204,6 +217,7 @@ export class Forms extends EventTarget {
   /** Notes what stands in the fields as the page sends a message: the answer may render it, when more has been typed. */
   note() {
     this.page.settle();
+    this.records.say();
   }
 
   /** Brings what is known up to what the fields hold: before the page is rendered anew. */

@@ -286,8 +286,16 @@ function writeCustom(control, value) {
  */
 function writeHtml(part, [html = ""]) {
   const safe = /** @type {{ setHTML?: (html: string, options: object) => void }} */ (part);
-  if (safe.setHTML) safe.setHTML(html, { sanitizer: { removeElements: [] } });
-  else part.innerHTML = html;
+  if (safe.setHTML) return safe.setHTML(html, { sanitizer: { removeElements: [] } });
+  const template = part.ownerDocument.createElement("template");
+  template.innerHTML = html;
+  for (const element of template.content.querySelectorAll("*")) {
+    if (element.matches("script, iframe, object, embed, base")) element.remove();
+    for (const { name, value } of [...element.attributes]) {
+      if (/^on|^srcdoc$/i.test(name) || /^[\s\u0000-\u001f]*javascript:/i.test(value)) element.removeAttribute(name);
+    }
+  }
+  part.replaceChildren(template.content);
 }
 
 /** @param {Control} part @param {Value} value */
@@ -304,7 +312,7 @@ function readDialog(part) {
 /** @param {Control} part @param {Value} value */
 function writeDialog(part, [how]) {
   const dialog = /** @type {HTMLDialogElement} */ (part);
-  dialog.close();
+  if (dialog.open) dialog.close();
   if (how === "modal") dialog.showModal();
   else if (how) dialog.show();
 }

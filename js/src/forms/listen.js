@@ -79,7 +79,7 @@ export class Listener {
   #at(event, action) {
     const path = event.composedPath();
     const control =
-      path.find((target) => target instanceof HTMLElement && this.page.fieldOf(target)) ?? path.find(isNative);
+      path.find((target) => target instanceof HTMLElement && this.page.fieldOf(target)?.form) ?? path.find(isNative);
     if (control) action(/** @type {Control} */ (control));
   }
 
@@ -104,6 +104,7 @@ export class Listener {
   /** @param {Event} event */
   #collected(event) {
     this.page.settle();
+    this.page.records.say();
     addParts(this.page, /** @type {FormDataEvent} */ (event));
   }
 

@@ -70,7 +70,8 @@ export class Reconciler {
           if (bound) this.#entry(name, bound, renamed, entry);
           else this.#tellOnce(name, entry, "pending", "not in the page");
         } catch (error) {
-          this.page.report(error, name, entry.name);
+          if (entry.reported !== "error") this.page.report(error, name, entry.name);
+          entry.reported = "error";
         }
       }
     }
@@ -118,6 +119,9 @@ export class Reconciler {
       if (entry.control !== control) this.#tellOnce(form, entry, "skipped", "choose the file again");
       return;
     }
+    if ((field.kind === "html") !== Boolean(entry.html) && !toHtml(entry, field)) {
+      return this.#tellOnce(form, entry, "skipped", "not accepted");
+    }
     const theirs = entry.held || isMeant(field.controls) ? rendered(field) : entry.base;
     const now = read(field);
     // A page that was too short for a moment has scrolled by itself.
@@ -126,8 +130,8 @@ export class Reconciler {
       entry.mine = now; // neither the user's nor rendered: the page's own script has put it there
       this.records.put(form, entry);
     }
-    const sent = entry.said?.includes(digest(theirs)) ? theirs : entry.sent;
-    const decision = merge({ ...entry, theirs, sent }, policyOf(field, bound.form));
+    const sent = entry.said?.includes(digest(theirs)) ? theirs : undefined;
+    const decision = merge({ base: entry.base, mine: entry.mine, theirs, sent, held: entry.held }, policyOf(field, bound.form));
     this.#apply(form, field, entry, decision, { theirs, now, control });
   }
 
@@ -141,6 +145,10 @@ export class Reconciler {
   #apply(form, field, entry, decision, { theirs, now, control }) {
     const conflict = decision.outcome === "conflict";
     const shown = now !== null && same(now, decision.value);
+    if (!shown && field.kind === "dialog" && this.guard.isElsewhere(control)) {
+      this.deferred = true;
+      return;
+    }
     if ((!shown || !decision.dirty) && this.guard.protects(field.controls)) {
       this.deferred = true;
       // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
@@ -229,6 +237,20 @@ export class Reconciler {
   #tellOnce(form, entry, outcome, why) {
     if (entry.reported !== `${outcome} ${why}`) this.#tell(form, entry, outcome, why);
   }
+}
+
+/**
+ * Text that comes into an editable part is text there too, whatever it looks like. The other way it is none.
+ *
+ * @param {Entry} entry
+ * @param {Field} field
+ * @returns {boolean} whether the values are HTML now
+ */
+function toHtml(entry, { kind }) {
+  if (kind !== "html") return false;
+  const escaped = (/** @type {Value} */ value) => value.map((text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"));
+  Object.assign(entry, { html: true, base: escaped(entry.base), mine: escaped(entry.mine) });
+  return true;
 }
 
 /**

@@ -27,9 +27,10 @@ import { digest, same } from "./merge.js";
  * @property {number} index which of the fields of this name
  * @property {Value} base what was rendered when the user began
  * @property {Value} mine
- * @property {Value} [sent] what stood here when the form was last submitted
- * @property {number[]} [said] digests of what stood here before: a server that renders one of these has heard it from here
+ * @property {Value[]} [sent] what stood here when the form was submitted, for each submit that is not dealt with yet
+ * @property {number[]} [said] digests of what went up from here: a server that renders one of these has heard it from here
  * @property {boolean} [gone] its row has been taken out of its list; it may come back
+ * @property {boolean} [html] whether the values are HTML
  * @property {boolean} [held] nothing was changed: it only is to stand there until the user has left it
  * @property {boolean} file a file had been chosen; what it was is not kept
  * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
@@ -52,14 +53,6 @@ const keyOf = (name) => `form:${name}`;
 export const fieldKey = ({ name, index, row }) => `${index}:${row.length}:${row}${name}`;
 
 /**
- * @param {Entry | undefined} known what was known of the field
- * @returns {{ said: number[] }} what stood there before
- */
-export function saidBefore(known) {
-  return { said: known ? [...(known.said ?? []), digest(known.mine)].slice(-MAX_SAID) : [] };
-}
-
-/**
  * @param {Pick<Entry, "name" | "index" | "base" | "mine"> & Partial<Entry>} facts
  * @returns {Entry}
  */
@@ -74,7 +67,9 @@ export class Records {
   #behind = new Set();
   /** Forms that have been submitted. @type {Set<string>} */
   #submitted = new Set();
-  /** What was submitted from a control and has been dealt with. @type {WeakMap<object, Value>} */
+  /** What of an entry went up last. @type {WeakMap<Entry, Value>} */
+  #said = new WeakMap();
+  /** The digest of what was submitted from a control and has been dealt with. @type {WeakMap<object, number>} */
   #dealt = new WeakMap();
   #indexed = true;
 
@@ -155,23 +150,38 @@ export class Records {
     this.#behind.add(form);
   }
 
+  /** Notes that everything goes up as it stands. */
+  say() {
+    for (const [form, entries] of this.#forms) {
+      for (const entry of entries.values()) {
+        if (entry.mine === this.#said.get(entry)) continue;
+        this.#said.set(entry, entry.mine);
+        entry.said = [...(entry.said ?? []), digest(entry.mine)].slice(-MAX_SAID);
+        this.#behind.add(form);
+      }
+    }
+  }
+
   /**
    * Notes that a form is submitted as it stands.
    *
    * @param {string} form
    */
   submit(form) {
-    for (const entry of this.of(form)) entry.sent = entry.mine;
+    for (const entry of this.of(form)) entry.sent = [...(entry.sent ?? []), entry.mine].slice(-MAX_SAID);
     this.#submitted.add(form);
     this.#behind.add(form);
   }
 
   /**
    * @param {object} control
-   * @returns {Value | undefined} what was submitted from it and has been dealt with
+   * @param {Entry | undefined} known what is known of it
+   * @returns {Pick<Entry, "said" | "sent">} what went up from it before
    */
-  sentFrom(control) {
-    return this.#dealt.get(control);
+  before(control, known) {
+    const dealt = this.#dealt.get(control);
+    if (known) return { said: known.said, sent: known.sent };
+    return dealt === undefined ? {} : { said: [dealt] };
   }
 
   /**
@@ -187,10 +197,15 @@ export class Records {
       return false;
     }
     for (const entry of this.of(form)) {
-      if (!entry.sent || !same(entry.sent, entry.mine)) continue;
-      if (entry.control) this.#dealt.set(entry.control, entry.sent);
-      this.drop(form, entry);
+      const [sent, ...later] = entry.sent ?? [];
+      if (!sent) continue;
+      if (later.length > 0) entry.sent = later;
+      else if (same(sent, entry.mine)) {
+        if (entry.control) this.#dealt.set(entry.control, digest(sent));
+        this.drop(form, entry);
+      }
     }
+    this.#behind.add(form);
     this.save();
     return true;
   }
@@ -290,14 +305,14 @@ export function parseForm(stored, now, maxAge) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, row = "", index, base, mine, sent, said, gone, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  const { name, row = "", index, base, mine, sent, said, gone, html, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
   const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
-  if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || isValue(sent))) {
+  if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || (Array.isArray(sent) && sent.every(isValue)))) {
     throw new TypeError("a stashed field is malformed");
   }
   const entry = entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
   const heard = Array.isArray(said) && said.every(Number.isInteger) ? { said: said.slice(-MAX_SAID) } : {};
-  return { ...entry, ...heard, ...(sent && { sent }), ...(gone === true && { gone }) };
+  return { ...entry, ...heard, ...(sent && { sent }), ...(gone === true && { gone }), ...(html === true && { html }) };
 }
 
 /**

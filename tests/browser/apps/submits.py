@@ -46,7 +46,9 @@ PAGE = """<!doctype html><title>{{ user }}</title>{{ stash_script() }}
 </script>
 <script type="module">
   import { StashSocket } from "/_stash/quart-stash.js";
-  window.socket = new StashSocket(new URLSearchParams(location.search).get("at") ?? "/live");
+  const asked = new URLSearchParams(location.search);
+  const forms = asked.has("within") ? document.getElementById(asked.get("within")) : undefined;
+  window.socket = new StashSocket(asked.get("at") ?? "/live", { forms });
   for (const type of ["mounted", "disconnected", "conflict", "restored", "lost", "failed"])
     socket.addEventListener(type, ({ detail }) => heard.push([type, detail?.field ?? null, detail?.outcome ?? null]));
   socket.onmessage = ({ data }) => (document.getElementById("state").textContent = data);

@@ -20,7 +20,7 @@ class Entry:
         base: what was rendered when they began.
         mine: what they made of it.
         shown: whether it is in the page; otherwise it waits.
-        sent: what stood in it when the form was submitted.
+        sent: what stood in it at each submit of the form that is not dealt with yet.
         said: what stood in it before: a server that renders that has heard it from here.
         held: whether nothing was changed: it only stands there until the user has left it.
         gone: whether its row has been taken out of its list; it may come back.
@@ -30,7 +30,7 @@ class Entry:
     base: Value
     mine: Value
     shown: bool = True
-    sent: Value | None = None
+    sent: tuple[Value, ...] = ()
     said: frozenset[Value] = frozenset()
     held: bool = False
     gone: bool = False
@@ -119,11 +119,11 @@ class Model:
         if value == base == theirs:
             self.entries.pop(place, None)
         elif not known or not known.shown or known.mine != value:
-            sent = known.sent if known else self._dealt.get(place)
-            said = known.said | {known.mine} if known else frozenset()
-            self.entries[place] = Entry(
-                base, value, sent=sent, said=said, told=known.told if known else set()
-            )
+            entry = self.entries[place] = Entry(base, value)
+            if known:
+                entry.sent, entry.said, entry.told = known.sent, known.said | {known.mine}, known.told
+            elif place in self._dealt:
+                entry.said = frozenset({self._dealt[place]})
 
     def go_to(self, place: Place | None) -> None:
         """The focus goes somewhere; what was to be shown in the field that it was in is shown now."""
@@ -143,7 +143,7 @@ class Model:
         """The form is submitted as it stands."""
         for place, entry in self.entries.items():
             if place.form == form:
-                entry.sent = entry.mine
+                entry.sent += (entry.mine,)
         self._sent |= {place for place in self.shown if place.form == form}
         self._submitted.add(form)
 
@@ -151,7 +151,9 @@ class Model:
         """The form has been dealt with, but for what was typed since it was submitted."""
         submitted = form in self._submitted
         mine = {place: entry for place, entry in self.entries.items() if place.form == form}
-        drop = {place for place, entry in mine.items() if not submitted or entry.sent == entry.mine}
+        drop = {place for place, entry in mine.items() if not submitted or entry.sent == (entry.mine,)}
+        for entry in mine.values():
+            entry.sent = entry.sent[1:] or entry.sent
         if submitted:
             self._dealt |= {place: mine[place].mine for place in drop if mine[place].shown}
         self._drop(drop)
@@ -208,7 +210,7 @@ class Model:
             del self.entries[place]
             return rendered
         theirs = rendered if self.page.says(place) else entry.base
-        conflict = not entry.held and theirs not in (entry.base, entry.mine, entry.sent, *entry.said)
+        conflict = not entry.held and theirs not in (entry.base, entry.mine, *entry.said)
         if conflict and FIELDS[place.name].policy == "theirs" and not protected:
             self._tell(entry, (place, "theirs", theirs))
             del self.entries[place]
@@ -224,6 +226,7 @@ class Model:
         if conflict:
             self._tell(entry, (place, "mine", theirs))
         if entry.mine == entry.base == rendered:
+            # All agree again: the field is nobody's in particular.
             del self.entries[place]
         return entry.mine
 

@@ -116,6 +116,38 @@ class TestContenteditable:
         assert "x" in page.evaluate("n.textContent")
         assert page.evaluate("window.ran") is None
 
+    def test_text_that_looks_like_markup(self, page: FormPage) -> None:
+        """What was typed into a text field is text in an editable part of its name, too."""
+        page.open('<textarea name="n"></textarea>')
+        page.fill("[name=n]", "<img src=x onerror=window.ran=true> & more")
+        page.open('<div contenteditable data-stash="n" id="n"></div>')
+        assert page.evaluate("n.textContent") == "<img src=x onerror=window.ran=true> & more"
+        assert page.evaluate("n.childElementCount") == 0
+        page.press("!", on="#n")
+        page.open('<textarea name="n"></textarea>')
+        assert page.value("[name=n]") == ""
+        assert page.told() == [["f", "n", "skipped", "not accepted"]]
+
+    def test_no_handler_comes_back(self, page: FormPage) -> None:
+        """Of markup that a script has put into a part only what can do nothing comes back."""
+        html = '<div contenteditable data-stash="n" id="n">text</div>'
+        page.open(html)
+        page.run(
+            """
+            n.innerHTML = '<b onclick="window.ran=1" class="x">bold</b><a href="javascript:window.ran=1">a</a><a href="/y">b</a>';
+            n.dispatchEvent(new Event("input", { bubbles: true }));
+            """
+        )
+        page.open(html)
+        assert page.evaluate("n.textContent") == "boldab"
+        assert page.evaluate(
+            "[...n.querySelectorAll('*')].map((e) => [...e.attributes].map(({ value }) => value))"
+        ) == [
+            ["x"],
+            [],
+            ["/y"],
+        ]
+
     def test_switched_off(self, page: FormPage) -> None:
         """An editable part inside data-stash="off", or without data-stash, is not stashed."""
         html = '<div data-stash="off"><p contenteditable data-stash="n" id="n"></p></div><p contenteditable id="m"></p>'
@@ -158,6 +190,21 @@ class TestOpen:
         page.run("d.close()")
         page.open_body(html)
         assert page.evaluate("d.open") is False
+
+    def test_dialog_waits(self, page: FormPage) -> None:
+        """A dialog that was open does not come between somebody and the field that they are typing in."""
+        html = '<input name="b"><dialog data-stash="d" id="d"><p>text</p></dialog>'
+        page.open(html)
+        page.run("d.showModal()")
+        page.run("forms.flush()")
+        page.open(html, script="forms.start();")
+        page.type("half a", into="[name=b]")
+        page.run("forms.restore()")
+        page.type(" word")
+        assert page.value("[name=b]") == "half a word"
+        assert page.evaluate("d.open") is False
+        page.run("document.activeElement.blur()")
+        page.wait_for("d.matches(':modal')")
 
 
 class TestScroll:

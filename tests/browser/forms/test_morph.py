@@ -229,3 +229,33 @@ def test_given_idiomorph(page: FormPage) -> None:
     """
     page.run(script)
     assert page.evaluate("calls") == 1
+
+
+def test_ids_that_count_rows(page: FormPage) -> None:
+    """Where ids count the rows, what was typed stays with its row all the same, and the page has its ids afterwards."""
+
+    def rows(*keys: str) -> str:
+        row = '<li data-stash-key="{1}"><input id="guest-{0}" name="guest"></li>'
+        return f"<ol>{''.join(row.format(index, key) for index, key in enumerate(keys))}</ol>"
+
+    page.open(rows("17", "23"))
+    page.type("in 17", into="#guest-0")
+    page.type("in 23", into="#guest-1")
+    render(page, rows("23"))
+    assert page.submission() == [["guest", "in 23"]]
+    assert page.pairs() == {"f": [["guest", "in 23"]]}
+    assert page.evaluate("document.activeElement.id") == "guest-0"
+    assert page.evaluate(
+        "[...document.querySelectorAll('*')].every((e) => !e.hasAttribute('data-quart-stash-id'))"
+    )
+
+
+def test_another_control_of_the_same_id(page: FormPage) -> None:
+    """A control that the page puts in the place of another one, under its id, has nothing of that: least of all a password."""
+    page.open('<input id="x" name="word" type="password"><input id="y" name="a">')
+    page.type("S3CRET", into="#x")
+    page.type("mine", into="#y")
+    render(page, '<input id="x" name="nick"><input id="y" name="b">')
+    assert page.submission() == [["nick", ""], ["b", ""]]
+    render(page, '<input id="x" name="word" type="text"><input id="y" name="a">')
+    assert page.submission() == [["word", ""], ["a", "mine"]]

@@ -188,6 +188,23 @@ async def test_log_out(tab: Tab, tmp_path: Path) -> None:
         assert "letters of hers" not in stored(tab)
 
 
+async def test_forms_of_a_part_of_the_page(tab: Tab, tmp_path: Path) -> None:
+    """A socket that is given a part of the page hears of the forms in there only, and what it clears is cleared for all."""
+    async with served(tab, tmp_path, "/?within=profile"):
+        mounted(tab)
+        tab.fill("#profile [name=name]", "Ada")
+        tab.fill("#offline [name=name]", "elsewhere")
+        tab.click("#profile button")
+        said(tab, ["profile", [["name", "Ada"], ["letter", "yes"], ["how", "now"], ["bio", ""]]])
+        tab.wait_for("!JSON.stringify({ ...sessionStorage }).includes('Ada')")
+        tab.fill("#offline [name=name]", "elsewhere, and more")
+        assert "Ada" not in stored(tab)
+        tab.reload()
+        mounted(tab)
+        assert tab.value("#offline [name=name]") == "elsewhere, and more"
+        assert [field for _, field, _ in heard(tab, "restored")] == []
+
+
 # The forms by themselves.
 
 TWO = '<input name="a"><input name="b">'

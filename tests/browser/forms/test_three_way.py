@@ -90,3 +90,15 @@ def test_echo(page: FormPage, way: str) -> None:
     page.open(html.format("Bob"))
     assert page.value("[name=a]") == "Bob"
     assert len(page.conflicts()) == 1
+
+
+def test_what_was_only_tried(page: FormPage) -> None:
+    """A value that the user has tried, and nobody was sent, is another's if the page comes to render it: a conflict."""
+    html = '<select name="s"><option{}>a<option{}>b<option>c</select>'
+    page.open(html.format(" selected", ""))
+    page.select("[name=s]", "b")
+    page.select("[name=s]", "c")
+    page.run("forms.flush()")
+    page.open(html.format("", " selected"))
+    assert page.value("[name=s]") == "c"
+    assert [conflict["theirs"] for conflict in page.conflicts()] == [["b"]]
