@@ -53,7 +53,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
   identify(fresh, around);
   /** @type {WeakMap<Node, Element>} what is kept, and what it would have become */
   const kept = new WeakMap();
-  /** @type {Map<HTMLSelectElement, HTMLOptionElement[]>} */
+  /** @type {Map<HTMLSelectElement, string[]>} */
   const chosen = new Map();
   const others = /** @type {Set<Element>} */ (new Set(scope.querySelectorAll(RADIO)));
   try {
@@ -63,7 +63,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
         beforeNodeMorphed: (old, next) => {
           if (old instanceof HTMLElement && next instanceof HTMLElement && keeps(forms, old)) {
             keep(forms, kept, old, next);
-            if (old instanceof HTMLSelectElement) chosen.set(old, Array.from(old.selectedOptions));
+            if (old instanceof HTMLSelectElement) chosen.set(old, Array.from(old.selectedOptions, ({ value }) => value));
           }
           return true;
         },
@@ -76,7 +76,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
       },
     });
   } finally {
-    for (const [select, options] of chosen) choose(select, options);
+    for (const [select, values] of chosen) choose(select, values);
     // One that was checked takes the choice from the others when it comes to its new place.
     for (const radio of scope.querySelectorAll(RADIO)) if (!others.has(radio)) check(/** @type {HTMLInputElement} */ (radio));
     for (const named of scope.querySelectorAll(`[id^="${PREFIX}"]`)) giveBackId(named);
@@ -85,15 +85,16 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
 }
 
 /**
- * What nobody has chosen yet follows what is rendered, also in a list that is open.
+ * What nobody has chosen yet follows what is rendered, also in a list that is open; and one option has become another.
  *
  * @param {HTMLSelectElement} select
- * @param {HTMLOptionElement[]} options that were chosen
+ * @param {string[]} values that were chosen
  */
-function choose(select, options) {
-  const isThere = options.every((option) => select.contains(option));
-  for (const option of select.options) {
-    const selected = isThere ? options.includes(option) : option.defaultSelected;
+function choose(select, values) {
+  const options = Array.from(select.options);
+  const isThere = values.every((value) => options.some((option) => option.value === value));
+  for (const option of options) {
+    const selected = isThere ? values.includes(option.value) : option.defaultSelected;
     if (option.selected !== selected) option.selected = selected;
   }
 }

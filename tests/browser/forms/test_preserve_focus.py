@@ -138,6 +138,19 @@ def test_opened_then_rendered(page: FormPage, kind: str) -> None:
     assert page.pairs() == {}
 
 
+def test_options_in_another_order(page: FormPage) -> None:
+    """A list that is open shows what it did when its options come in another order, and more of them."""
+    html = '<select name="s">{}</select>'
+    page.open(html.format("<option>b<option>c"))
+    page.run(
+        "const field = document.forms[0].s; field.focus();"
+        "field.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }));"
+        "morph(document.forms[0], arguments[0], { style: 'innerHTML' })",
+        html.format("<option>a<option>b<option>c"),
+    )
+    assert page.value("[name=s]") == "b"
+
+
 def test_left_then_rendered(page: FormPage) -> None:
     """A control that the user leaves does not get the focus back when that renders it anew."""
     html = '<input name="a"><input name="b">'
