@@ -8,6 +8,7 @@ from math import ceil
 __all__ = ["DrainPlan", "plan_drain"]
 
 _TICK = 0.02  # seconds between two batches: fine enough to look even, coarse enough to cost nothing
+_AIM = 0.9  # of the rate: also a process that stands still for a moment then sees no more than the rate
 _MIN_DELAY, _MAX_DELAY = 0.1, 60.0  # seconds
 
 
@@ -21,7 +22,7 @@ class DrainPlan:
             they all reconnect when it does.
         delay: seconds within which a client that was refused tries again, and again (full jitter).
         deadline: seconds after the start at which the last of them have had their time.
-        enough: the shortest time-out that lets so many views be told at the rate.
+        enough: the shortest time-out that lets so many views be told no faster than the rate.
     """
 
     batches: tuple[tuple[float, int], ...]
@@ -34,8 +35,8 @@ class DrainPlan:
 def plan_drain(count: int, *, timeout: float, rate: float) -> DrainPlan:
     """Plan the drain of `count` views.
 
-    The `drain` frames are paced at `rate`, since every one of them brings a reconnect somewhere; where that
-    would take longer than half the deadline, it is packed into that half, so that everyone has as long to answer in.
+    The `drain` frames are paced at nine tenths of `rate`, since every one of them brings a reconnect somewhere; where
+    that would take longer than half the deadline, it is packed into that half, so that everyone has as long to answer in.
 
     Args:
         count: views to hand back.
@@ -43,11 +44,12 @@ def plan_drain(count: int, *, timeout: float, rate: float) -> DrainPlan:
         rate: reconnects a second that this process may cause.
     """
     deadline = timeout - min(1.0, timeout / 10)
-    due = count / rate
+    due = count / (_AIM * rate)
     spread = min(due, deadline / 2)
     ticks = max(1, min(count, ceil(spread / _TICK)))
     edges = [count * tick // ticks for tick in range(ticks + 1)]
     batches = tuple((spread * tick / ticks, edges[tick + 1] - edges[tick]) for tick in range(ticks))
     # Between two tries of one client lies half the delay, on average, so all of them try at the rate.
     delay = min(max(2 * due, _MIN_DELAY), _MAX_DELAY)
-    return DrainPlan(batches, deadline - batches[-1][0], delay, deadline, 2 * due + min(1.0, 2 * due / 9))
+    enough = 2 * count / rate
+    return DrainPlan(batches, deadline - batches[-1][0], delay, deadline, enough + min(1.0, enough / 9))

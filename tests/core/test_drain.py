@@ -16,6 +16,7 @@ counts = st.integers(0, 20_000)
 timeouts = st.floats(0.05, 600)
 rates = st.floats(0.1, 10_000)
 TICK = 0.02
+AIM = 0.9
 
 
 def told(plan: DrainPlan) -> list[int]:
@@ -44,10 +45,10 @@ def test_all_within_half_the_deadline(count: int, timeout: float, rate: float) -
 
 @given(counts, timeouts, rates)
 def test_never_faster_than_the_rate(count: int, timeout: float, rate: float) -> None:
-    """At no time have more views been told than the rate allows, unless half the deadline forces it."""
+    """At no time have more views been told than nine tenths of the rate allow, unless half the deadline forces it."""
     plan = plan_drain(count, timeout=timeout, rate=rate)
     forced = count / (plan.deadline / 2)
-    effective = max(rate, forced)
+    effective = max(AIM * rate, forced)
     for (offset, _), sum_told in zip(plan.batches, told(plan), strict=True):
         assert sum_told <= effective * (offset + TICK) * 1.000001 + 1
 
@@ -73,9 +74,9 @@ def test_the_time_out_that_is_enough(count: int, timeout: float, rate: float) ->
 
 @given(counts, timeouts, rates)
 def test_the_delay_fits_the_rate(count: int, timeout: float, rate: float) -> None:
-    """Refused clients try again, on average, after as long as all of them take at the rate; within 0.1 to 60 s."""
+    """Refused clients try again, on average, after as long as telling all of them takes; within 0.1 to 60 s."""
     delay = plan_drain(count, timeout=timeout, rate=rate).delay
-    assert delay == pytest.approx(min(max(2 * count / rate, 0.1), 60))
+    assert delay == pytest.approx(min(max(2 * count / (AIM * rate), 0.1), 60))
 
 
 def test_five_thousand_views() -> None:
@@ -86,7 +87,7 @@ def test_five_thousand_views() -> None:
     assert plan.enough == 21
     assert len(plan.batches) == 225
     assert {size for _, size in plan.batches} == {22, 23}
-    assert plan.delay == 20
+    assert plan.delay == pytest.approx(20 / AIM)
 
 
 def test_no_views() -> None:
@@ -95,14 +96,13 @@ def test_no_views() -> None:
 
 
 ROLL = Roll(clients=20_000, servers=20, rate=500, timeout=30, refused=0)
-BATCH = 500 * TICK
 
 
 def test_a_fleet_that_is_rolled_holds_the_rate() -> None:
     """Over a whole roll, with clients that move twice and more, no second has more reconnects than the rate."""
     traffic = simulate(ROLL, 1)
     assert traffic.told > 1.5 * ROLL.clients
-    assert 0.9 * ROLL.rate < traffic.busiest() <= ROLL.rate + BATCH
+    assert 0.85 * ROLL.rate < traffic.busiest() <= ROLL.rate
     unpaced = simulate(replace(ROLL, paced=False), 1)
     assert max(unpaced.mounts.values()) > ROLL.clients / ROLL.servers
 
@@ -111,7 +111,7 @@ def test_a_fleet_that_is_rolled_holds_the_rate() -> None:
 def test_those_who_do_not_answer_hold_the_rate_too(stuck: float) -> None:
     """Views whose time runs out come back as evenly as they were told, and not all at the deadline."""
     traffic = simulate(replace(ROLL, stuck=stuck, clients=5_000), 2)
-    assert traffic.busiest() <= ROLL.rate + BATCH
+    assert traffic.busiest() <= ROLL.rate
 
 
 @pytest.mark.parametrize("refused", [0.05, 0.5])
@@ -119,7 +119,7 @@ def test_those_who_were_refused_come_on_top_of_nobody(refused: float) -> None:
     """However many attempts are refused, no more clients are mounted in a second than the rate, but for chance."""
     traffic = simulate(replace(ROLL, refused=refused), 3)
     assert sum(traffic.refusals.values()) > refused * ROLL.clients
-    assert traffic.busiest() <= 1.2 * ROLL.rate
+    assert traffic.busiest() <= 1.1 * ROLL.rate
 
 
 @pytest.mark.parametrize("down", [15, 40])
@@ -127,4 +127,4 @@ def test_a_restart_in_place_holds_the_rate(down: float) -> None:
     """A lone process that takes nobody for a while gets its clients back at the rate, but for chance, when it is there."""
     traffic = simulate(Roll(clients=5_000, servers=1, rate=500, timeout=30, refused=0, down=down), 4)
     assert sum(traffic.mounts.values()) == 5_000
-    assert traffic.busiest() <= 1.2 * 500
+    assert traffic.busiest() <= 1.1 * 500

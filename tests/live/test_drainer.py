@@ -13,7 +13,7 @@ from quart_stash.live import drainer, gateway
 from quart_stash.live.socket import CLOSE_GRACE, Socket
 from quart_stash.view import View
 
-from .pipe import Pipe, Process, in_virtual_time, settle
+from .pipe import TEN, Pipe, Process, in_virtual_time, settle
 
 
 async def nothing(view: View[Any]) -> None:
@@ -76,7 +76,7 @@ async def test_draining_nothing_is_done_at_once() -> None:
 @in_virtual_time
 async def test_the_drain_frame() -> None:
     """The `drain` frame says how much time is left for this client, and the delay for refused ones."""
-    process = Process(nothing, shutdown_timeout=10, reconnect_rate=2)
+    process = Process(nothing, shutdown_timeout=10, reconnect_rate=TEN / 5)
     pipes = [await process.mount() for _ in range(4)]
     drain = process.drain()
     for pipe in pipes:
@@ -92,7 +92,7 @@ async def test_the_drain_frame() -> None:
 async def test_views_are_told_at_the_rate() -> None:
     """Views are told one after the other, as fast as the fleet should see reconnects."""
     told: list[float] = []
-    process = Process(nothing, reconnect_rate=10)
+    process = Process(nothing, reconnect_rate=TEN)
 
     async def watch(pipe: Pipe) -> None:
         await pipe.until(lambda: pipe.frames("drain"))
@@ -111,7 +111,7 @@ async def test_views_are_told_at_the_rate() -> None:
 async def test_what_was_missed_in_a_stall_is_not_made_up_for_at_once() -> None:
     """A process that stood still for a while goes on telling at the rate, and everyone has half the deadline."""
     told: list[float] = []
-    process = Process(nothing, reconnect_rate=10, shutdown_timeout=10)
+    process = Process(nothing, reconnect_rate=TEN, shutdown_timeout=10)
 
     async def watch(pipe: Pipe) -> None:
         await pipe.until(lambda: pipe.frames("drain"))
@@ -132,7 +132,7 @@ async def test_what_was_missed_in_a_stall_is_not_made_up_for_at_once() -> None:
 async def test_clients_that_answer_nothing_are_closed_at_the_rate() -> None:
     """Where nobody answers, the connections are closed one after the other too: each brings a reconnect."""
     ends: list[float] = []
-    process = Process(nothing, reconnect_rate=10, shutdown_timeout=10)
+    process = Process(nothing, reconnect_rate=TEN, shutdown_timeout=10)
 
     async def watch(pipe: Pipe) -> None:
         assert await pipe.closed() == 1012

@@ -12,7 +12,7 @@ from quart_stash.live import gateway, handover
 from quart_stash.live.socket import Socket
 from quart_stash.view import View
 
-from .pipe import Pipe, Process, in_virtual_time, settle
+from .pipe import TEN, Pipe, Process, in_virtual_time, settle
 
 
 async def nothing(view: View[Any]) -> None:
@@ -99,7 +99,7 @@ async def test_nobody_to_hand_over() -> None:
 async def test_views_are_told_at_the_rate() -> None:
     """A hand-over is paced as a drain is, and its deadline is the drain's; who does not answer is closed with 1012."""
     times: list[float] = []
-    process = Process(nothing, reconnect_rate=10, shutdown_timeout=10)
+    process = Process(nothing, reconnect_rate=TEN, shutdown_timeout=10)
 
     async def watch(pipe: Pipe) -> None:
         await pipe.until(lambda: pipe.frames("drain"))
