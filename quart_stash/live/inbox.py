@@ -51,13 +51,17 @@ class Room:
         if self._waiting is not None and not self.full:
             self.make()
 
-    async def wait(self) -> None:
-        """Pause, until there may be room."""
+    async def wait(self, seconds: float) -> bool:
+        """Pause, until there may be room, or for so long. Returns whether there may be."""
         self._waiting = asyncio.get_running_loop().create_future()
         try:
-            await self._waiting
+            async with asyncio.timeout(seconds):
+                await self._waiting
+        except TimeoutError:
+            return False
         finally:
             self._waiting = None
+        return True
 
     def make(self) -> None:
         """Let the socket go on."""

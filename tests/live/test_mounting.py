@@ -393,6 +393,28 @@ async def test_a_full_inbox_pauses_the_socket() -> None:
 
 
 @in_virtual_time
+async def test_a_paused_socket_says_that_it_is_alive() -> None:
+    """While its pings can't be seen a client hears often enough that somebody is there; a plain client hears nothing."""
+
+    async def handler(view: View[None]) -> None:
+        await asyncio.sleep(60)
+
+    process = Process(handler, max_queue=2)
+    pipe, plain = await process.mount(), await process.mount(plain=True)
+    for _ in range(5):
+        pipe.message("x")
+        plain.raw("x")
+    await settle()
+    assert not pipe.frames("pong")
+    heard = 0
+    for _ in range(10):
+        await asyncio.sleep(5)  # so long a client waits for the answer to a ping
+        assert len(pipe.frames("pong")) > heard
+        heard = len(pipe.frames("pong"))
+    assert plain.got == []
+
+
+@in_virtual_time
 async def test_a_restore_with_a_paused_socket() -> None:
     """A handler that awaits the browser while the socket is paused already lets it be read again."""
     seen: list[str | bytes] = []
