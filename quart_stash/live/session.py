@@ -226,6 +226,7 @@ class Session:
         if self.machine.over:
             await self.wait_for_end()
         while (message := self.machine.take()) is None:
+            self._room.make()  # the inbox is empty: it may have been full of voids, which nobody takes
             self._wake = self._loop.create_future()
             try:
                 await self._wake

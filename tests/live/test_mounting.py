@@ -756,6 +756,27 @@ async def test_voids_take_numbers() -> None:
 
 
 @in_virtual_time
+async def test_an_inbox_full_of_voids() -> None:
+    """A socket that is paused because of voids, which no handler takes, is read at once when it asks."""
+    go_on = asyncio.Event()
+
+    async def handler(view: View[Count]) -> None:
+        async for _ in view:
+            await go_on.wait()
+
+    pipe = await Process(handler, Count, max_queue=4).mount(sent=10)
+    pipe.message("a")
+    for number in range(2, 10):
+        pipe.say("void", number=number)
+    pipe.message("z")
+    await settle()
+    assert pipe.unread > 0
+    go_on.set()
+    await settle()
+    assert pipe.frames("token")[-1]["received"] == 10
+
+
+@in_virtual_time
 async def test_a_void_for_another_number() -> None:
     """A void that is not for the next number breaks the protocol."""
     pipe = await Process(add, Count).mount()
