@@ -307,6 +307,7 @@ async def test_trace_21_a_drain_while_mounting(steps: int) -> None:
         assert await pipe.closed() == 1012
         assert pipe.frames() == [], pipe.sent
     await drain
+    assert process.outcomes == ({"synced": 1} if received == 3 else {})
     pipe = await again(Process(collect, Words), token, received, ["b", "c", "d"][received - 1 :])
     assert pipe.frames("mounted")[0]["status"] == "restored"
     assert words(await covered(pipe, 4)) == ["a", "b", "c", "d"]
