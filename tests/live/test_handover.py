@@ -205,7 +205,7 @@ async def test_a_caller_that_gives_up() -> None:
 @in_virtual_time
 async def test_a_drain_in_the_middle_of_a_hand_over() -> None:
     """The drain tells whom the hand-over has not told yet, is over in time, and each counts its own."""
-    process = Process(nothing, reconnect_rate=2, shutdown_timeout=10)
+    process = Process(nothing, reconnect_rate=TEN / 5, shutdown_timeout=10)
     pipes = [await process.mount() for _ in range(8)]
     work = rebalance(process, 1)
     await settle()
