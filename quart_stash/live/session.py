@@ -107,6 +107,11 @@ class Session:
         return not self.plain and self.machine.state not in without
 
     @property
+    def ending(self) -> bool:
+        """Whether a view has ended, and the peer has yet to read what is said last."""
+        return not self.plain and self.machine.state is State.ENDED and not self.socket.closed
+
+    @property
     def draining(self) -> bool:
         """Whether the view is being handed over."""
         return self.machine.draining
@@ -128,6 +133,7 @@ class Session:
     async def silent(self) -> None:
         """Nothing was heard for too long: the connection is lost, whatever the server believes."""
         await self._apply(events.Violation("nothing was heard in time", 4408))
+        await self.socket.close(4408)  # where it has ended, and can't say so
 
     def _parse(self, data: str | bytes) -> events.Event:
         config = self._config

@@ -44,6 +44,10 @@ class Feed(Protocol):
         """Whether a view is mounted that can be handed back."""
 
     @property
+    def ending(self) -> bool:
+        """Whether a view has ended, and the peer has yet to read what is said last."""
+
+    @property
     def paused(self) -> bool:
         """Whether it takes no frames, since too many wait for the handler."""
 

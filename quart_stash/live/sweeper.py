@@ -11,7 +11,7 @@ from math import inf
 
 from .handover import part
 from .registry import Registry
-from .socket import Socket
+from .socket import Feed, Socket
 from .tasks import Tasks
 
 __all__ = ["Sweeper"]
@@ -90,13 +90,16 @@ class Sweeper:
         now = asyncio.get_running_loop().time()
         watched: dict[Socket, _Watch] = {}
         old: list[Socket] = []
-        for socket in self._registry.views():
+        for socket in self._registry:
+            feed = socket.feed
+            if feed is None or not (feed.live or feed.ending):
+                continue
             watch = watched[socket] = self._watched.get(socket) or _Watch(self._leaves(now))
-            watch.silent = 0 if _there(socket, watch) else watch.silent + 1
+            watch.silent = 0 if _there(socket, feed, watch) else watch.silent + 1
             watch.sent = socket.sent
             if watch.silent >= self._patience:
-                self._lose(socket)
-            elif watch.leaves < now + self._period:
+                self._tasks.start(part(socket, feed.silent()))
+            elif watch.leaves < now + self._period and feed.live:
                 watch.leaves = inf
                 old.append(socket)
         self._watched = watched
@@ -109,16 +112,15 @@ class Sweeper:
             return inf
         return now - self._period + self._max_age * _random.uniform(_YOUNGEST, 1)
 
-    def _lose(self, socket: Socket) -> None:
-        if socket.feed is not None:
-            self._tasks.start(part(socket, socket.feed.silent()))
 
-
-def _there(socket: Socket, watch: _Watch) -> bool:
+def _there(socket: Socket, feed: Feed, watch: _Watch) -> bool:
     """Whether the peer has shown since the last look that it is there, or had no chance to.
 
-    It has none while its frames wait for our handler; unless the handler itself waits for the peer to read.
+    It has none while its frames wait for our handler; unless the handler itself waits for the peer to read. Once the
+    view has ended, only reading counts.
     """
     heard, socket.heard = socket.heard, False
     unread = socket.sending and socket.sent == watch.sent
-    return heard or (socket.feed is not None and socket.feed.paused and not unread)
+    if feed.ending:
+        return not unread
+    return heard or (feed.paused and not unread)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quart_stash.core.connection import State
 from quart_stash.live import gateway, handover
 from quart_stash.live.socket import CLOSE_GRACE, Socket
 from quart_stash.live.sweeper import Sweeper
@@ -164,6 +165,30 @@ async def test_pings_of_a_peer_that_does_not_read() -> None:
     await pinging
     assert process.ends == ["cancelled"]
     assert pipe.unread > 0
+
+
+@pytest.mark.parametrize("pings", [0, 200], ids=["silent", "pinging"])
+@pytest.mark.parametrize("end", ["returned", "raised"])
+@in_virtual_time
+async def test_a_handler_that_ends_before_a_peer_that_does_not_read(end: str, pings: int) -> None:
+    """A peer that never reads that its view has finished, or failed, does not hold the connection for ever."""
+
+    async def handler(view: View[None]) -> None:
+        await view.receive()
+        if end == "raised":
+            raise ValueError
+
+    process = Process(handler)
+    pipe = await process.mount()
+    await settle()
+    pipe.readable = False
+    pipe.message("a")
+    pinging = asyncio.create_task(ping(pipe, pings))
+    async with asyncio.timeout(3600):
+        await pipe.ended()
+    await pinging
+    assert process.ends == ["cancelled"]
+    assert process.sessions[0].machine.state is State.ENDED
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
