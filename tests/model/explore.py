@@ -56,6 +56,7 @@ SCENARIOS = (
     Scenario("nn", of=("drain",), refusals=0),
     Scenario("nrn", of=("crash",), refusals=0),
     Scenario("n", 2, ("crash", "cut", "reload"), refusals=0),
+    Scenario("n", 4, ("cut",), refusals=0),  # so often that the message is given up
 )
 DEEP = (
     *(Scenario(kind, hears_retired=True) for kind in "ncrxsf"),
