@@ -28,6 +28,7 @@ class Questions:
     def __init__(self) -> None:
         self._waiting: dict[tuple[bool, str], deque[asyncio.Future[str | None]]] = {}
         self._count = 0
+        self._sending: set[asyncio.Future[None]] = set()
 
     def __len__(self) -> int:
         return self._count
@@ -38,8 +39,12 @@ class Questions:
         place = (isinstance(question, frames.Restore), question.key)
         self._waiting.setdefault(place, deque()).append(answer)
         self._count += 1
+        # A handler that gives up waiting does not take it back: each question is sent, and so each is answered.
+        sending = asyncio.ensure_future(send(frames.encode(question)))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
         try:
-            await send(frames.encode(question))
+            await asyncio.shield(sending)
             return await answer
         finally:
             self._count -= 1

@@ -705,6 +705,33 @@ async def test_an_answer_after_the_handler_gave_up() -> None:
 
 
 @in_virtual_time
+async def test_a_question_that_the_handler_gave_up_before_it_was_sent() -> None:
+    """It is sent all the same, so that its answer is not missing where the next question is answered."""
+    found: list[Any] = []
+
+    async def handler(view: View[None]) -> None:
+        async for _ in view:
+            try:
+                async with asyncio.timeout(1):
+                    found.append(await view.restore("key"))
+            except TimeoutError:
+                found.append("gave up")
+
+    pipe = await Process(handler).mount()
+    await settle()
+    pipe.readable = False
+    pipe.message("first")
+    await asyncio.sleep(5)
+    pipe.readable = True
+    pipe.message("second")
+    await settle()
+    for _ in pipe.frames("restore"):
+        pipe.say("kept", key="key")
+    await settle()
+    assert found == ["gave up", None]
+
+
+@in_virtual_time
 async def test_a_secret_that_the_browser_could_not_send_back() -> None:
     """A secret whose answer would be over the message limit is refused when it is to be kept, not when it is needed."""
 
