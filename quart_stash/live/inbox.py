@@ -1,4 +1,4 @@
-"""How much may wait for one handler, and the pause of its socket while more would."""
+"""How large a frame may be, how much may wait for one handler, and the pause of its socket while more would."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 from ..config import StashConfig
 from ..core.events import Message
 
-__all__ = ["Room"]
+__all__ = ["Room", "larger"]
 
 # How many of the largest messages may wait for the handler.
 _BYTES = 4
@@ -72,3 +72,11 @@ class Room:
         """Whether that many full queues wait for the handler, or as many bytes as ever may."""
         config = self._config
         return len(self._inbox) >= queues * config.max_queue or self._bytes > _BYTES * config.max_message_size
+
+
+def larger(data: str | bytes, limit: int) -> bool:
+    """Whether `data` takes more than `limit` bytes; text is encoded only where its length leaves it open."""
+    length = len(data)
+    if isinstance(data, bytes) or length > limit or length * 4 <= limit:
+        return length > limit
+    return len(data.encode("utf-8", "surrogatepass")) > limit

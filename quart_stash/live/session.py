@@ -21,7 +21,7 @@ from ..core.merge import Merged
 from ..core.state import StateType
 from ..core.tokens import Binding, Sealer
 from ..errors import ProtocolError, TokenStale
-from .inbox import Room
+from .inbox import Room, larger
 from .secrets import Questions, Secrets
 from .socket import Socket
 from .sync import Sync
@@ -140,7 +140,7 @@ class Session:
         opened = self.machine.state is State.OPENED
         limit = config.max_mount_size if opened and not self.plain else config.max_message_size
         marked = not opened and not self.plain  # by one byte, which is not the message's
-        if _larger(data, limit + marked):
+        if larger(data, limit + marked):
             return events.Violation(f"a frame of more than {limit} bytes", 1009)
         if self.plain:
             return events.Received(data)
@@ -232,7 +232,7 @@ class Session:
         if self.machine.over:
             await self.wait_for_end()
         while (message := self.machine.take()) is None:
-            self._room.make()  # the inbox is empty: it may have been full of voids, which nobody takes
+            self._room.make()  # it may have been full of voids, which nobody takes
             self._wake = self._loop.create_future()
             try:
                 await self._wake
@@ -375,11 +375,3 @@ class Session:
         if self.outcome is None and self.machine.outcome is not None:
             self.outcome = self.machine.outcome
             self._on_outcome(self, self.outcome)
-
-
-def _larger(data: str | bytes, limit: int) -> bool:
-    """Whether `data` takes more than `limit` bytes; text is encoded only where its length leaves it open."""
-    length = len(data)
-    if isinstance(data, bytes) or length > limit or length * 4 <= limit:
-        return length > limit
-    return len(data.encode("utf-8", "surrogatepass")) > limit

@@ -19,6 +19,7 @@ class Feed:
     """Takes what the socket feeds; `paused` holds the socket up as a full inbox does."""
 
     live = True
+    ending = False
     draining = False
     outcome: Outcome | None = None
 
