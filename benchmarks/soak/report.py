@@ -71,6 +71,7 @@ def result(world: World, answers: Sequence[tuple[int, Answer]], errors: Sequence
         "keystrokes_lost": typists.lost,
         "overdue": fleet.overdue,
         "drains": dict(fleet.outcomes),
+        "rebalanced": dict(ledger.rebalanced),
         "faults": {name: ledger.faults[name] for name in FAULTS},
         "gaps_ms": {cause: spread(seconds) for cause, seconds in sorted(ledger.gaps.items())},
         "recoveries_ms": {cause: spread(seconds) for cause, seconds in sorted(ledger.recoveries.items())},
@@ -105,6 +106,7 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
     yield f"messages     {figures['messages']:,} sent, {figures['lost']} lost, {figures['doubled']} doubled"
     yield f"keystrokes   {figures['keystrokes']:,} typed, {figures['keystrokes_lost']} lost"
     yield "drains       " + ", ".join(f"{count:,} {name}" for name, count in figures["drains"].items())
+    yield "rebalanced   " + ", ".join(f"{count:,} {name}" for name, count in figures["rebalanced"].items())
     yield ""
     yield f"{'gaps, ms':34} {'faults':>7} {'gaps':>8} {'p50':>8} {'p99':>8} {'longest':>8} {'visible':>8}"
     for cause in [
