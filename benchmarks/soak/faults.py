@@ -77,8 +77,18 @@ async def roll(world: World) -> None:
 
 
 async def in_place(world: World) -> None:
-    """The old process has left before the new one begins to start; its socket is kept."""
+    """The old process has left before the new one begins to start; its socket is kept, as systemd does."""
+    await _in_place(world, world.place())
+
+
+async def in_place_with_socket(world: World) -> None:
+    """The same, and its socket goes with it."""
     place = world.place()
+    place.shut()
+    await _in_place(world, place)
+
+
+async def _in_place(world: World, place: Place) -> None:
     old = running(place)
     old.server.signal(signal.SIGTERM)
     await world.fleet.left(old)
@@ -228,7 +238,8 @@ Fault = Callable[[World], Awaitable[None]]
 
 FAULTS: dict[str, tuple[Fault, float]] = {
     ROLL: (roll, 40),
-    "SIGTERM in place": (in_place, 10),
+    "SIGTERM in place": (in_place, 5),
+    "SIGTERM in place, socket gone": (in_place_with_socket, 5),
     "SIGKILL": (kill, 8),
     "SIGKILL, socket gone": (kill_with_socket, 8),
     "SIGKILL in mid-drain": (kill_in_drain, 8),
