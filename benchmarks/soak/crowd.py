@@ -58,11 +58,12 @@ class Client:
         self._ledger = ledger
         self._ready = ready
         self._gap: tuple[float, float, bool] | None = None
-        self._lost_at = 0.0
+        self._sent_at = 0.0
 
     def send(self) -> None:
         """Send the next one."""
         self.sent += 1
+        self._sent_at = asyncio.get_running_loop().time()
         self.tab.send(str(self.sent))
 
     async def leave(self) -> None:
@@ -79,6 +80,8 @@ class Client:
         before, self.answer = self.answer, Answer.read(str(data))
         if before.exact and not self.answer.exact:
             self._ledger.defect(f"a view says {self.answer} after {before}; sent: {self.sent}")
+        if self.settled and before.last < self.sent:
+            self._ledger.trip(asyncio.get_running_loop().time() - self._sent_at)
         if self._gap is not None:
             begin, end, cut = self._gap
             self._gap = None

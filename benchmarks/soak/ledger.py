@@ -20,6 +20,7 @@ class Ledger:
     Attributes:
         faults: how often each kind was injected.
         gaps: cause → seconds for which a client's messages could not be handled.
+        trips: seconds from a message to its answer while nothing goes on.
         recoveries: of those whom a kill has cut off, without the time in which no process was there to take them up.
         rebalanced: views that were handed over to even out where they are, by outcome.
         visible: disconnections that pages were told of, by cause.
@@ -29,6 +30,7 @@ class Ledger:
     def __init__(self) -> None:
         self.faults: Counter[str] = Counter()
         self.gaps: defaultdict[str, list[float]] = defaultdict(list)
+        self.trips: list[float] = []
         self.recoveries: defaultdict[str, list[float]] = defaultdict(list)
         self.rebalanced: Counter[str] = Counter()
         self.visible: Counter[str] = Counter()
@@ -71,6 +73,11 @@ class Ledger:
         self.gaps[cause].append(end - begin)
         if cut and cause.startswith("SIGKILL"):
             self.recoveries[cause].append(end - max(begin, ready))
+
+    def trip(self, seconds: float) -> None:
+        """A message was answered."""
+        if self.cause == CALM:
+            self.trips.append(seconds)
 
     def defect(self, text: str) -> None:
         """What should never happen has."""
