@@ -21,6 +21,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from benchmarks.soak.crowd import Answer, Client, Crowd
 from benchmarks.soak.faults import FAULTS, ROLL, World, inject
 from benchmarks.soak.fleet import Fleet
@@ -186,7 +188,7 @@ def main() -> int:
     options = arguments()
     if not options.draw:
         print(f"seed {options.seed}", flush=True)
-        figures = asyncio.run(soak(options))
+        figures = uvloop.run(soak(options))
         print("\n" + "\n".join(table(figures)), flush=True)
         if options.restarts < FULL and not options.write:
             return bool(failures(figures))

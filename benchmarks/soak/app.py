@@ -56,14 +56,21 @@ stash = QuartStash(app)
 
 @app.before_serving
 async def freeze() -> None:
-    """Take what was imported out of the garbage collector's sight, which looks through it for 0.1 s otherwise."""
+    """Let the garbage collector stop the process rarely, and not for what was imported: see docs/deploying.md."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
 
 
 @app.get("/")
 async def page() -> str:
     return await render_template_string(PAGE)
+
+
+@app.post("/rebalance/<float:fraction>")
+async def rebalance(fraction: float) -> dict[str, int]:
+    """Hand a share of the views to other processes."""
+    return await stash.rebalance(fraction)
 
 
 @app.post("/clock/<signed>")

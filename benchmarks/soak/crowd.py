@@ -57,12 +57,13 @@ class Client:
         self.tab = Tab(url, message=self._message, event=self._event, random=random.Random(seed))
         self._ledger = ledger
         self._ready = ready
-        self._gap: tuple[float, float] | None = None
-        self._lost_at = 0.0
+        self._gap: tuple[float, float, bool] | None = None
+        self._sent_at = 0.0
 
     def send(self) -> None:
         """Send the next one."""
         self.sent += 1
+        self._sent_at = asyncio.get_running_loop().time()
         self.tab.send(str(self.sent))
 
     async def leave(self) -> None:
@@ -79,17 +80,19 @@ class Client:
         before, self.answer = self.answer, Answer.read(str(data))
         if before.exact and not self.answer.exact:
             self._ledger.defect(f"a view says {self.answer} after {before}; sent: {self.sent}")
+        if self.settled and before.last < self.sent:
+            self._ledger.trip(asyncio.get_running_loop().time() - self._sent_at)
         if self._gap is not None:
-            begin, end = self._gap
+            begin, end, cut = self._gap
             self._gap = None
             ready = self._ready.get(self.answer.process, end)
-            self._ledger.gap(begin, end, ready, network=self._disturbed(begin))
+            self._ledger.gap(begin, end, ready, cut=cut, network=self._disturbed(begin))
 
     def _event(self, name: str, detail: dict[str, Any]) -> None:
         now = asyncio.get_running_loop().time()
         match name:
             case "gap":
-                self._gap = (now - detail["seconds"], now)
+                self._gap = (now - detail["seconds"], now, detail["cause"] == "loss")
             case "disconnected":
                 cause = self._ledger.cause_at(now - 0.5)  # it is told half a second after
                 self._ledger.visible["the network" if self._disturbed(now) else cause] += 1
@@ -106,6 +109,10 @@ class Crowd:
     def __init__(self, clients: Sequence[Client]) -> None:
         self.clients = clients
         self._stopped = False
+
+    def on(self, process: int) -> int:
+        """Return how many are on a process, as far as they know."""
+        return sum(client.answer.process == process for client in self.clients)
 
     @property
     def sent(self) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from benchmarks.soak.crowd import Crowd
@@ -18,6 +20,8 @@ from tests.servers.proxies import Proxy
 ROLL = "SIGTERM, overlap"
 NOTICED = 0.1
 """Seconds after which the clients know that their connections are cut."""
+UNEVEN = 1.2
+"""A process with so many times its share of the clients hands the surplus over."""
 
 
 @dataclass
@@ -31,19 +35,26 @@ class World:
     typists: Typists
     ledger: Ledger
     rng: random.Random
-    background: set[asyncio.Task[None]] = field(default_factory=set)
+    background: set[asyncio.Future[None]] = field(default_factory=set)
+    _evening: asyncio.Future[None] | None = None
 
     def place(self) -> Place:
         """Draw one of the places."""
         return self.rng.choice(self.fleet.places)
 
-    def meanwhile(self, work: Awaitable[None]) -> None:
+    def meanwhile(self, work: Awaitable[None]) -> asyncio.Future[None]:
         """Let something go on while other faults come."""
         task = asyncio.ensure_future(work)
         self.background.add(task)
         task.add_done_callback(self._done)
+        return task
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def even_out(self) -> None:
+        """Let the clients be spread evenly, as after any restart, while other faults come."""
+        if self._evening is None or self._evening.done():
+            self._evening = self.meanwhile(even_out(self))
+
+    def _done(self, task: asyncio.Future[None]) -> None:
         self.background.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self.ledger.defect(f"a fault has failed: {task.exception()!r}")
@@ -66,8 +77,18 @@ async def roll(world: World) -> None:
 
 
 async def in_place(world: World) -> None:
-    """The old process has left before the new one begins to start; its socket is kept."""
+    """The old process has left before the new one begins to start; its socket is kept, as systemd does."""
+    await _in_place(world, world.place())
+
+
+async def in_place_with_socket(world: World) -> None:
+    """The same, and its socket goes with it."""
     place = world.place()
+    place.shut()
+    await _in_place(world, place)
+
+
+async def _in_place(world: World, place: Place) -> None:
     old = running(place)
     old.server.signal(signal.SIGTERM)
     await world.fleet.left(old)
@@ -195,6 +216,17 @@ async def release(world: World) -> None:
         await replace(world, place)
 
 
+async def even_out(world: World) -> None:
+    """A process that has too many of the clients hands some over. It may end meanwhile."""
+    share = len(world.crowd.clients) / len(world.fleet.places)
+    for process in [running(place) for place in world.fleet.places]:
+        there = world.crowd.on(process.number)
+        if there > UNEVEN * share:
+            with suppress(OSError):
+                _, _, outcomes = await process.server.get(f"/rebalance/{1 - share / there:.3f}", "POST")
+                world.ledger.rebalanced.update(json.loads(outcomes))
+
+
 def running(place: Place) -> Process:
     """Return the newest process of a place."""
     if place.process is None:
@@ -206,7 +238,8 @@ Fault = Callable[[World], Awaitable[None]]
 
 FAULTS: dict[str, tuple[Fault, float]] = {
     ROLL: (roll, 40),
-    "SIGTERM in place": (in_place, 10),
+    "SIGTERM in place": (in_place, 5),
+    "SIGTERM in place, socket gone": (in_place_with_socket, 5),
     "SIGKILL": (kill, 8),
     "SIGKILL, socket gone": (kill_with_socket, 8),
     "SIGKILL in mid-drain": (kill_in_drain, 8),
@@ -234,4 +267,5 @@ async def inject(world: World, name: str) -> None:
         except Exception as error:  # the soak goes on, and has failed
             world.ledger.defect(f"the fault itself has failed: {error!r}")
         await asyncio.sleep(NOTICED)
+    world.even_out()
     await world.typists.check()

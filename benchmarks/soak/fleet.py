@@ -120,7 +120,7 @@ class Fleet:
                 self._folder / f"server-{number}.log",
                 listener=place.listener,
                 app=APP,
-                options=("--graceful-timeout", str(SHUTDOWN + 2)),
+                options=("--graceful-timeout", str(SHUTDOWN + 2), "--backlog", "2048"),
                 environment={
                     "SOAK_RELEASE": str(self.release),
                     "SOAK_PROCESS": str(number),

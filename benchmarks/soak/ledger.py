@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 CALM = "nothing"
 NETWORK = "the network"
-"""Causes of gaps besides the faults: none that is known, and a wire that misbehaves."""
+LEVEL = "rebalance"
+"""Causes of gaps besides the faults: none that is known, a wire that misbehaves, and views that are evened out."""
 
 
 class Ledger:
@@ -19,7 +20,9 @@ class Ledger:
     Attributes:
         faults: how often each kind was injected.
         gaps: cause → seconds for which a client's messages could not be handled.
-        recoveries: the same for kills, without the time in which no process was there to take them up.
+        trips: seconds from a message to its answer while nothing goes on.
+        recoveries: of those whom a kill has cut off, without the time in which no process was there to take them up.
+        rebalanced: views that were handed over to even out where they are, by outcome.
         visible: disconnections that pages were told of, by cause.
         defects: what should never happen, in words.
     """
@@ -27,7 +30,9 @@ class Ledger:
     def __init__(self) -> None:
         self.faults: Counter[str] = Counter()
         self.gaps: defaultdict[str, list[float]] = defaultdict(list)
+        self.trips: list[float] = []
         self.recoveries: defaultdict[str, list[float]] = defaultdict(list)
+        self.rebalanced: Counter[str] = Counter()
         self.visible: Counter[str] = Counter()
         self.defects: list[str] = []
         self._since: list[float] = [0.0]
@@ -52,19 +57,27 @@ class Ledger:
         """Return what went on at a moment."""
         return self._causes[bisect_right(self._since, when) - 1]
 
-    def gap(self, begin: float, end: float, ready: float, *, network: bool) -> None:
+    def gap(self, begin: float, end: float, ready: float, *, cut: bool, network: bool) -> None:
         """A client could not go on for a while.
 
         Args:
             begin: when its messages were handled for the last time.
             end: when they were handled again.
             ready: since when the process served that took it up.
+            cut: whether its connection was cut, and not handed over.
             network: whether it is behind a wire that misbehaves.
         """
         cause = NETWORK if network else self.cause_at(begin)
+        if cause == CALM and not cut:
+            cause = LEVEL
         self.gaps[cause].append(end - begin)
-        if cause.startswith("SIGKILL"):
+        if cut and cause.startswith("SIGKILL"):
             self.recoveries[cause].append(end - max(begin, ready))
+
+    def trip(self, seconds: float) -> None:
+        """A message was answered."""
+        if self.cause == CALM:
+            self.trips.append(seconds)
 
     def defect(self, text: str) -> None:
         """What should never happen has."""

@@ -71,8 +71,10 @@ def result(world: World, answers: Sequence[tuple[int, Answer]], errors: Sequence
         "keystrokes_lost": typists.lost,
         "overdue": fleet.overdue,
         "drains": dict(fleet.outcomes),
+        "rebalanced": dict(ledger.rebalanced),
         "faults": {name: ledger.faults[name] for name in FAULTS},
         "gaps_ms": {cause: spread(seconds) for cause, seconds in sorted(ledger.gaps.items())},
+        "answers_ms": spread(ledger.trips),
         "recoveries_ms": {cause: spread(seconds) for cause, seconds in sorted(ledger.recoveries.items())},
         "visible": {cause: count for cause, count in sorted(ledger.visible.items()) if count},
         "page_errors": list(errors),
@@ -105,6 +107,7 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
     yield f"messages     {figures['messages']:,} sent, {figures['lost']} lost, {figures['doubled']} doubled"
     yield f"keystrokes   {figures['keystrokes']:,} typed, {figures['keystrokes_lost']} lost"
     yield "drains       " + ", ".join(f"{count:,} {name}" for name, count in figures["drains"].items())
+    yield "rebalanced   " + ", ".join(f"{count:,} {name}" for name, count in figures["rebalanced"].items())
     yield ""
     yield f"{'gaps, ms':34} {'faults':>7} {'gaps':>8} {'p50':>8} {'p99':>8} {'longest':>8} {'visible':>8}"
     for cause in [
@@ -116,6 +119,8 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
         visible = figures["visible"].get(cause, 0)
         yield f"{cause:34} {figures['faults'].get(cause, '-'):>7} {' '.join(columns)} {visible:>8,}"
     yield ""
+    answers = figures["answers_ms"]
+    yield f"an answer takes, while nothing goes on: p50 {answers['p50']:.0f}, p99 {answers['p99']:.0f} ms"
     for cause, gaps in figures["recoveries_ms"].items():
         yield (
             f"after {cause}, once a process was ready to take it up: "

@@ -9,6 +9,7 @@ import struct
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 
@@ -88,9 +89,7 @@ class _End(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._wire.add(self)
         if self._other is None:
             self._connecting = self._loop.create_task(self._wire.connect(self))

@@ -11,6 +11,8 @@ import { SUBPROTOCOL } from "./frames.js";
 
 /** Milliseconds that a server has to close a connection that it handed over, or to answer a close. */
 const LINGER = 2_000;
+/** Milliseconds that a brisk attempt may always take. */
+const LEAST = 500;
 
 export class Dialer {
   #count = 0;
@@ -21,8 +23,12 @@ export class Dialer {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #stopped = false;
+  /** Milliseconds that a brisk attempt may take: four times what the last one took. */
+  #brisk;
   /** Attempts in a row that took too long. */
   #slow = 0;
+  /** Whether the last attempt took too long. */
+  hung = false;
 
   /**
    * @param {string} url
@@ -34,7 +40,7 @@ export class Dialer {
     this.handlers = handlers;
     this.backoff = backoff;
     this.Socket = Socket;
-    this.timeout = timeout;
+    this.timeout = this.#brisk = timeout;
   }
 
   /** Whether a connection is being opened. */
@@ -46,21 +52,18 @@ export class Dialer {
    * See that a connection opens. Does nothing if one is on its way.
    *
    * @param {number | null} wait `null`: at once; else after a failure, with full jitter after so many milliseconds
+   * @param {boolean} [brisk] give it up soon
    */
-  dial(wait) {
+  dial(wait, brisk) {
     if (this.#stopped || this.#attempt !== null) return;
-    if (wait === null) return this.hurry(true);
-    this.#timer ??= setTimeout(() => this.#connect(), this.backoff.next(wait));
+    if (wait === null) return this.#connect(brisk);
+    // Who hangs was not refused: the server's delay is not meant.
+    this.#timer ??= setTimeout(() => this.#connect(brisk), this.backoff.next(this.hung ? 0 : wait));
   }
 
-  /**
-   * Try now what was to be tried later.
-   *
-   * @param {boolean} [anyway] also if nothing was to be tried
-   */
-  hurry(anyway = false) {
-    if (this.#stopped || this.#attempt !== null || !(anyway || this.#timer)) return;
-    this.#connect();
+  /** Try now what was to be tried later. */
+  hurry() {
+    if (this.#timer) this.#connect();
   }
 
   /**
@@ -142,10 +145,13 @@ export class Dialer {
     return socket;
   }
 
-  #connect() {
+  /** @param {boolean} [brisk] */
+  #connect(brisk = false) {
     this.#clear();
+    this.hung = false;
     const conn = (this.#count += 1);
     this.#attempt = conn;
+    const began = Date.now();
     const { handlers } = this;
     /** @type {(code: number, reason: string) => void} */
     const end = (code, reason) => {
@@ -158,10 +164,11 @@ export class Dialer {
     };
     // A socket may hang in a listen backlog for minutes; but a slow network must get through some time.
     const timer = setTimeout(() => {
-      this.#slow += 1;
+      this.hung = true;
+      if (!brisk) this.#slow += 1;
       socket?.close();
       end(1006, "");
-    }, this.timeout * 2 ** Math.min(this.#slow, 3));
+    }, brisk ? this.#brisk : this.timeout * 2 ** Math.min(this.#slow, 3));
     /** @type {WebSocket | undefined} */
     let socket;
     try {
@@ -176,6 +183,7 @@ export class Dialer {
     made.onopen = () => {
       clearTimeout(timer);
       this.#slow = 0;
+      this.#brisk = Math.min(Math.max(4 * (Date.now() - began), LEAST), this.timeout);
       if (!this.#sockets.has(conn)) return;
       this.#attempt = null;
       if (made.protocol === SUBPROTOCOL) handlers.open(conn);

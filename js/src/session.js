@@ -35,7 +35,7 @@ import { report } from "./status.js";
 /** Milliseconds without a connection that nobody is told of. */
 const GRACE = 500;
 /** Milliseconds that a hand-over waits for the next connection to open. */
-const AHEAD = 300;
+const AHEAD = 1_000;
 /** Milliseconds after which a mounted connection counts as a good one. */
 const QUIET = 10_000;
 
@@ -83,7 +83,7 @@ export class Session {
       frame: (/** @type {number} */ conn, /** @type {string | ArrayBuffer} */ data) => this.#heard(conn, data),
       end: (/** @type {number} */ conn, /** @type {number} */ code, /** @type {string} */ reason) => {
         this.handle({ do: "end", conn, code, reason, now: world.now() });
-        this.#ahead?.();
+        if (!this.#dialer.hung) this.#ahead?.();
       },
     };
     this.#dialer = new Dialer(world.url, handlers, world);
@@ -240,7 +240,8 @@ export class Session {
       case "forget":
         return this.#slot.remove();
       case "open":
-        return this.#dialer.dial(effect.wait);
+        // While the old connection still serves the page, an attempt that hangs is better off tried again.
+        return this.#dialer.dial(effect.wait, this.machine.state === "draining");
       case "mount":
         return this.handle({ do: "connect", ...this.#hooks.collect(effect.conn, this.machine) });
       case "deadline":

@@ -385,6 +385,22 @@ test("a socket that hangs while connecting is given up after four seconds", asyn
   assert.deepEqual(network.sockets.map(({ readyState }) => readyState), [3, 1]);
 });
 
+test("a hand-over waits for the attempt after one that hung, and the page sees no gap", async () => {
+  open();
+  await rest();
+  const [old] = network.sockets;
+  network.mood = "hang";
+  old?.server.drain();
+  await rest();
+  network.mood = "accept";
+  await pass(499);
+  assert.notEqual(old?.said.at(-1)?.type, "flushed");
+  await pass(1);
+  await pass(100);
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 0 });
+  assert.equal(network.last.readyState, 1);
+});
+
 test("a slow network gets more time at each attempt", async () => {
   network.mood = "hang";
   open();
@@ -725,7 +741,7 @@ test("a drain whose next socket hangs is answered soon, and what is sent until t
   old?.server.drain();
   await rest();
   socket.send("still handled here");
-  await pass(290);
+  await pass(990);
   assert.deepEqual(old?.said.at(-1), { message: "still handled here" });
   await pass(20);
   assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 1 });
@@ -756,7 +772,7 @@ test("what a page waited for in an earlier drain does not hold up a later one", 
   network.mood = "hang";
   second.server.drain();
   saved();
-  await pass(300);
+  await pass(1000);
   assert.deepEqual(second.said.at(-1), { type: "flushed", sent: 0 });
 });
 

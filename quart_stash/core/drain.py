@@ -35,8 +35,9 @@ class DrainPlan:
 def plan_drain(count: int, *, timeout: float, rate: float) -> DrainPlan:
     """Plan the drain of `count` views.
 
-    The `drain` frames are paced at nine tenths of `rate`, since every one of them brings a reconnect somewhere; where
-    that would take longer than half the deadline, it is packed into that half, so that everyone has as long to answer in.
+    The `drain` frames are paced at nine tenths of `rate`, since every one of them brings a reconnect somewhere;
+    where that would take longer than half the deadline, it is packed into that half, so that everyone has as long
+    to answer in.
 
     Args:
         count: views to hand back.

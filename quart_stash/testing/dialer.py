@@ -10,7 +10,11 @@ from ..core.backoff import Backoff
 
 __all__ = ["Connection", "ConnectionEnded", "Dial", "Dialer"]
 
-_CONNECT = 4.0  # seconds that a connection may take to open
+_CONNECT, _DOUBLINGS = (
+    4.0,
+    3,
+)  # seconds that a connection may take to open; doubled after each that hung, so often
+_LEAST = 0.5  # seconds that a brisk attempt may always take
 _LINGER = 2.0  # seconds that a server has to close a connection that it handed over, or to answer a close
 
 
@@ -67,6 +71,9 @@ class Dialer:
         opened: is told the number of a connection that is open.
         heard: is given what came on a connection.
         ended: is told a connection's number and close code; not of one that was closed from here.
+
+    Attributes:
+        hung: whether the last attempt took too long.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class Dialer:
         heard: Callable[[int, str | bytes], None],
         ended: Callable[[int, int], None],
     ) -> None:
+        self.hung: bool = False
         self._dial = dial
         self._backoff = backoff
         self._opened = opened
@@ -90,6 +98,8 @@ class Dialer:
         self._attempt: int | None = None
         self._count = 0
         self._stopped = True
+        self._brisk = _CONNECT
+        self._slow = 0
 
     def start(self) -> None:
         """Make connections again, the first one at once."""
@@ -101,18 +111,21 @@ class Dialer:
         """Whether a connection is being opened."""
         return self._attempt is not None
 
-    def dial(self, wait: int | None) -> None:
+    def dial(self, wait: int | None, *, brisk: bool = False) -> None:
         """See that a connection opens. Does nothing if one is on its way.
 
         Args:
             wait: `None`: at once; else after a failure, with full jitter after so many milliseconds.
+            brisk: give it up soon: after four times what the last one took.
         """
         if self._stopped or self._attempt is not None:
             return
         if wait is None:
-            self._connect()
+            self._connect(brisk)
         elif self._timer is None:
-            self._timer = self._loop.call_later(self._backoff.next(wait) / 1000, self._connect)
+            # Who hangs was not refused: the server's delay is not meant.
+            seconds = self._backoff.next(0 if self.hung else wait) / 1000
+            self._timer = self._loop.call_later(seconds, self._connect, brisk)
 
     def send(self, conn: int, data: str | bytes) -> None:
         """Send a frame on a connection; into the void, if it is over."""
@@ -148,20 +161,23 @@ class Dialer:
         for task in self._tasks:
             task.cancel()
 
-    def _connect(self) -> None:
+    def _connect(self, brisk: bool = False) -> None:
         self._cancel()
         if self._stopped or self._attempt is not None:
             return
+        self.hung = False
         self._count += 1
         self._attempt = self._count
         wire = self._wires[self._count] = _Wire()
-        wire.task = self._spawn(self._serve(self._count, wire))
+        wire.task = self._spawn(self._serve(self._count, wire, brisk))
 
-    async def _serve(self, conn: int, wire: _Wire) -> None:
-        code = 1006
+    async def _serve(self, conn: int, wire: _Wire, brisk: bool) -> None:
+        code, began = 1006, self._loop.time()
         try:
-            async with asyncio.timeout(_CONNECT):
+            async with asyncio.timeout(self._brisk if brisk else _CONNECT * 2 ** min(self._slow, _DOUBLINGS)):
                 connection = await self._dial()
+            self._brisk = min(max(4 * (self._loop.time() - began), _LEAST), _CONNECT)
+            self._slow = 0
             self._attempt = None
             writer = self._spawn(_write(connection, wire.queue))
             try:
@@ -175,7 +191,10 @@ class Dialer:
                 writer.cancel()
         except ConnectionEnded as ended:
             code = ended.code
-        except (OSError, TimeoutError):
+        except TimeoutError:
+            self.hung = True
+            self._slow += not brisk
+        except OSError:
             pass
         if self._attempt == conn:
             self._attempt = None

@@ -26,7 +26,7 @@ logger: logging.Logger = logging.getLogger("quart_stash.testing")
 # Seconds, as in the script: without a connection before the page is told; after which a mounted connection counts
 # as a good one; of silence, on either side, before a ping, and for its answer; that a hand-over waits for the next
 # connection to open.
-_GRACE, _QUIET, _SILENCE, _PATIENCE, _AHEAD = 0.5, 10.0, 25.0, 5.0, 0.3
+_GRACE, _QUIET, _SILENCE, _PATIENCE, _AHEAD = 0.5, 10.0, 25.0, 5.0, 1.0
 _CONNECTED = (State.LIVE, State.DRAINING, State.FLUSHED)
 
 
@@ -173,7 +173,8 @@ class Tab:
             self._timers.cancel("mute")
             self._lost = self._lost or (self._loop.time(), "loss")
         self.handle(s.End(conn, code, now=self._loop.time() * 1000))
-        self._settled()
+        if not self._dialer.hung:
+            self._settled()
 
     def _ping(self) -> None:
         if self.machine.conn is None:
@@ -210,7 +211,8 @@ class Tab:
                 if conn == self.machine.conn:
                     self._restart("mute", _SILENCE, self._ping)
             case s.OpenLater(wait):
-                self._dialer.dial(wait)
+                # While the old connection still serves the page, an attempt that hangs is better off tried again.
+                self._dialer.dial(wait, brisk=self.machine.state is State.DRAINING)
             case s.Mount(conn):
                 now = self._loop.time() * 1000
                 forms, empty = _touched(self.forms or {})

@@ -69,6 +69,11 @@ class Desk:
         self.connections.append(connection)
         return connection
 
+    async def ended(self, conn: int) -> None:
+        """Wait until a connection has ended."""
+        while not any(said[:2] == ("ended", conn) for said in self.said):
+            await asyncio.sleep(0.001)
+
 
 def refuse() -> Fake:
     raise ConnectionRefusedError
@@ -123,6 +128,25 @@ async def test_an_attempt_takes_four_seconds_at_most() -> None:
 
 
 @in_virtual_time
+async def test_attempts_that_hang() -> None:
+    """A brisk one is given up soon where connections open fast; else each has twice as long as the one before. None waits as the refused do."""
+    desk = Desk()
+    desk.dialer.start()
+    await settle()
+    desk.answer = lambda: None
+    desk.connections[0].down.put_nowait(1006)
+    for conn, brisk in ((1, True), (2, True), (3, False), (4, False)):
+        await desk.ended(conn)
+        desk.dialer.dial(20_000 * desk.dialer.hung, brisk=brisk)
+    await desk.ended(5)
+    second = 0.1 + 0.5 + 0.2
+    third = second + 0.5 + 0.4
+    assert desk.tries == pytest.approx([0, 0.1, second, third, third + 4 + 0.8], abs=0.01)
+    assert asyncio.get_running_loop().time() == pytest.approx(desk.tries[-1] + 8, abs=0.01)
+    await desk.dialer.leave()
+
+
+@in_virtual_time
 async def test_one_attempt_at_a_time() -> None:
     """While one is on its way or its time is set, asking again changes nothing; at once is sooner than later."""
     desk = Desk()
@@ -137,7 +161,7 @@ async def test_one_attempt_at_a_time() -> None:
     desk.dialer.dial(0)
     await asyncio.sleep(0.2)
     assert desk.tries == [0, pytest.approx(5.1)]
-    await asyncio.sleep(5)
+    await asyncio.sleep(9)
     desk.dialer.dial(5000)
     desk.dialer.dial(None)
     await settle()
