@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
@@ -25,9 +24,6 @@ app.config["SECRET_KEY"] = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
 app.config["STASH_SYNC_INTERVAL"] = 0
 app.config.from_prefixed_env()
 stash = QuartStash(app)
-
-at_once = int(os.environ.get("APP_VIEWS", "1"))
-in_hand: set[str] = set()
 
 
 def documented() -> dict[str, Any]:
@@ -55,24 +51,16 @@ async def connect() -> None:
     app.extensions["effects"] = database, sample["place_order"]
 
 
-async def killed_with_all() -> None:
-    """Once every view has a message in hand, its effect done and no token sent, the process dies."""
-    if len(in_hand) == at_once:
-        os.kill(os.getpid(), signal.SIGKILL)
-    await asyncio.Event().wait()
-
-
-@app.websocket("/orders/<int:n>")
+@app.websocket("/orders")
 @stash.view(Orders)
-async def orders(view: View[Orders], n: int) -> None:
+async def orders(view: View[Orders]) -> None:
     """Write a row for each message, with an index that is unique and without; the first time, die of it."""
     database, place_order = app.extensions["effects"]
     async for message in view:
         place_order(database, view, message, "a book")
         database.execute("INSERT INTO naive VALUES (?)", (message.key,))
         if not message.replayed:
-            in_hand.add(view.id)
-            await killed_with_all()
+            os.kill(os.getpid(), signal.SIGKILL)
         view.state.count += 1
         await view.send(str(view.state.count))
 
