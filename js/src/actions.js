@@ -12,6 +12,13 @@ const STOP = new Set([1002, 1008]);
 /** What this side says at a breach of the protocol: browsers may not say 1002. */
 const BREACH = 4002;
 
+/**
+ * @param {import("./view.js").View} my
+ * @param {number} received
+ * @returns {boolean} whether a server can't have received so many messages on this connection
+ */
+const isOff = (my, received) => received < my.outbox.received || received > my.wired;
+
 /** @type {Action} */
 export function queue(my, { data, secret }, effects) {
   my.outbox.add(data, secret);
@@ -50,9 +57,9 @@ export function mount(my, event, effects) {
 /** @type {Action} */
 export function mounted(my, frame, effects) {
   const { status, received } = frame;
-  const gap = received < my.outbox.received || received > my.outbox.sent;
   const renewed = status !== "restored" && my.token !== null;
-  if (!renewed && gap) return breach(my, frame, effects);
+  // What no token covers is not received, whatever a server says of it.
+  if (!renewed && isOff(my, received)) return breach(my, frame, effects);
   const lost = renewed ? my.outbox.reset(received) : [];
   my.outbox.trim(received);
   if (frame.token !== undefined || renewed) my.token = frame.token ?? null;
@@ -69,7 +76,7 @@ export function mounted(my, frame, effects) {
 /** @type {Action} */
 export function token(my, frame, effects) {
   const { received, token, final } = frame;
-  if (received < my.outbox.received || received > my.wired) return breach(my, frame, effects);
+  if (isOff(my, received)) return breach(my, frame, effects);
   my.token = token;
   my.outbox.trim(received);
   effects.push({ do: "store" });
@@ -127,7 +134,9 @@ export function failed(my, { number }, effects) {
 }
 
 /** @type {Action} */
-export function finished(my, { received }, effects) {
+export function finished(my, frame, effects) {
+  const { received } = frame;
+  if (isOff(my, received)) return breach(my, frame, effects);
   my.outbox.trim(received);
   const lost = my.outbox.reset(my.outbox.received);
   my.token = null;

@@ -160,7 +160,8 @@ export class Session {
   #heard(conn, data) {
     if (conn === this.machine.conn) this.#pulse.heard();
     const frame = parseDown(data);
-    if (frame?.type === "token") this.#world.backoff.reset();
+    // A token alone is no progress: a handler may send one, and fail, at each mount.
+    if (frame?.type === "token" && frame.received > this.machine.outbox.received) this.#world.backoff.reset();
     if (frame?.type === "mounted") {
       clearTimeout(this.#quiet);
       this.#quiet = setTimeout(() => this.machine.state === "live" && this.#world.backoff.reset(), QUIET);

@@ -334,8 +334,8 @@ test("trace 21: a second drain right after the hand-over loses nothing", async (
   assert.deepEqual(network.last.server.view.list, ["a", "b"]);
 });
 
-test("an end without a word is followed by back-off with jitter, which a token resets", async () => {
-  open();
+test("an end without a word is followed by back-off with jitter, which progress resets", async () => {
+  const socket = open();
   await rest();
   network.mood = "refuse";
   network.last.end(1006);
@@ -348,12 +348,27 @@ test("an end without a word is followed by back-off with jitter, which a token r
   }
   network.mood = "accept";
   await pass(1600);
+  socket.send("a");
   network.last.server.settle();
   network.last.end(1006);
   const before = network.sockets.length;
   await pass(100);
   assert.equal(network.sockets.length, before + 1);
 });
+
+test("a handler that commits and raises at each mount is mounted ever more seldom", async () => {
+  const socket = open();
+  for (const wait of [100, 200, 400, 800]) {
+    await rest();
+    network.last.server.seal();
+    network.last.end(1011);
+    await pass(wait - 1);
+    assert.equal(network.last.readyState, 3, `not before ${wait} ms`);
+    await pass(1);
+  }
+  assert.equal(socket.stats.mounts, 5);
+});
+
 
 test("the page is told of a gap only when it lasts, and then of its end", async () => {
   const socket = open();
@@ -557,6 +572,37 @@ test("trace 12: finished: the slot is forgotten, what was queued behind the last
   ]);
   socket.send("too late");
   assert.equal(socket.readyState, 3);
+});
+
+test("a view that is finished with more messages than were on the wire breaks the protocol, and its messages stay", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  const { server } = network.last;
+  network.mood = "hang";
+  server.drain();
+  await pass(300);
+  assert.equal(socket.stats.state, "flushed");
+  socket.send("kept");
+  server.send({ type: "finished", received: 1 });
+  await rest();
+  assert.deepEqual(heard.at(-1), { type: "close", code: 1002 });
+  assert.deepEqual(stored()[0].outbox, ["kept"]);
+});
+
+test("a mount that has received more than its token covers breaks the protocol, and no message is dropped", async () => {
+  network.mood = "hang";
+  const socket = open();
+  const heard = record(socket);
+  socket.send("kept");
+  network.last.server.receive = () => {};
+  network.last.accept();
+  await rest();
+  const known = /** @type {const} */ ({ received: 1, build: "b1", limits: LIMITS });
+  network.last.server.send({ type: "mounted", status: "fresh", token: "t", ...known });
+  await rest();
+  assert.deepEqual(heard.at(-1), { type: "close", code: 1002 });
+  assert.deepEqual(stored()[0].outbox, ["kept"]);
 });
 
 test("what is lost with a finished view can be sent to a new one from the listener", async () => {

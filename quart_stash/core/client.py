@@ -152,9 +152,9 @@ class Client:
         effects.append(s.Frame(event.conn, self._mount_frame(event)))
 
     def _mounted(self, frame: frames.Mounted, effects: list[s.Effect]) -> State | None:
-        gap = not self.outbox.received <= frame.received <= self.outbox.sent
         renewed = frame.status != "restored" and self.token is not None
-        if gap and not renewed:
+        # What no token covers is not received, whatever a server says of it.
+        if self._is_off(frame.received) and not renewed:
             return self._breach(frame, effects)
         lost = self.outbox.reset(frame.received) if renewed else []
         self.outbox.trim(frame.received)
@@ -174,7 +174,7 @@ class Client:
         return None
 
     def _take_token(self, frame: frames.Token, effects: list[s.Effect]) -> State | None:
-        if not self.outbox.received <= frame.received <= self.wired:
+        if self._is_off(frame.received):
             return self._breach(frame, effects)
         self.token = frame.token
         self.outbox.trim(frame.received)
@@ -218,7 +218,9 @@ class Client:
         self.outbox.void(frame.number)
         effects += [s.Store(), _page("failed", number=frame.number)]
 
-    def _finished(self, frame: frames.Finished, effects: list[s.Effect]) -> None:
+    def _finished(self, frame: frames.Finished, effects: list[s.Effect]) -> State | None:
+        if self._is_off(frame.received):
+            return self._breach(frame, effects)
         self.outbox.trim(frame.received)
         lost = self.outbox.reset(self.outbox.received)
         self.token = None
@@ -227,6 +229,7 @@ class Client:
         effects.append(s.Over(1000, ""))
         # Last, so that a listener may send them to a new view from here.
         self._lose(lost, effects)
+        return None
 
     def _clear(self, frame: frames.Clear, effects: list[s.Effect]) -> None:
         effects.append(s.Clear(frame.form))
@@ -287,6 +290,10 @@ class Client:
         pass
 
     # What the actions share.
+
+    def _is_off(self, received: int) -> bool:
+        """Whether a server can't have received so many messages on this connection."""
+        return not self.outbox.received <= received <= self.wired
 
     def _mount_frame(self, event: s.Connect) -> frames.Mount:
         waited = None if self._deferred is None or event.now is None else event.now - self._deferred
