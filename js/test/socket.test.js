@@ -574,37 +574,6 @@ test("trace 12: finished: the slot is forgotten, what was queued behind the last
   assert.equal(socket.readyState, 3);
 });
 
-test("a view that is finished with more messages than were on the wire breaks the protocol, and its messages stay", async () => {
-  const socket = open();
-  const heard = record(socket);
-  await rest();
-  const { server } = network.last;
-  network.mood = "hang";
-  server.drain();
-  await pass(300);
-  assert.equal(socket.stats.state, "flushed");
-  socket.send("kept");
-  server.send({ type: "finished", received: 1 });
-  await rest();
-  assert.deepEqual(heard.at(-1), { type: "close", code: 1002 });
-  assert.deepEqual(stored()[0].outbox, ["kept"]);
-});
-
-test("a mount that has received more than its token covers breaks the protocol, and no message is dropped", async () => {
-  network.mood = "hang";
-  const socket = open();
-  const heard = record(socket);
-  socket.send("kept");
-  network.last.server.receive = () => {};
-  network.last.accept();
-  await rest();
-  const known = /** @type {const} */ ({ received: 1, build: "b1", limits: LIMITS });
-  network.last.server.send({ type: "mounted", status: "fresh", token: "t", ...known });
-  await rest();
-  assert.deepEqual(heard.at(-1), { type: "close", code: 1002 });
-  assert.deepEqual(stored()[0].outbox, ["kept"]);
-});
-
 test("what is lost with a finished view can be sent to a new one from the listener", async () => {
   const socket = open();
   socket.addEventListener("lost", (event) => {
