@@ -32,6 +32,17 @@ export function transmit(my, event, effects) {
 }
 
 /** @type {Action} */
+export function read(my, { blob, data }, effects) {
+  for (const entry of my.outbox.after()) {
+    if (entry.data !== blob) continue;
+    entry.data = data;
+    if (data === null) effects.push({ do: "page", event: { event: "failed", number: entry.number, data: blob } });
+  }
+  effects.push({ do: "store" });
+  if (my.state === "live" || my.state === "draining") my.transmit(effects);
+}
+
+/** @type {Action} */
 export function offer(my, { conn }, effects) {
   if (my.next !== null && my.next !== conn) effects.push({ do: "close", conn: my.next });
   my.next = conn;
@@ -104,7 +115,7 @@ export function drain(my, frame, effects) {
 
 /** @type {Action} */
 export function flush(my, _, effects) {
-  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "flushed", sent: my.outbox.sent } });
+  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "flushed", sent: my.wired } });
 }
 
 /** @type {Action} */

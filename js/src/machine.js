@@ -20,13 +20,14 @@ import { View } from "./view.js";
 /** @typedef {{ conn: number, params?: object, forms?: Pairs, empty?: Names, page?: string, build?: string, identity?: string, now?: number }} Connect */
 /**
  * What happens on this side. `open`: a connection is open, and may be mounted when its time has come. `connect`: mount
- * it. `hooks`: the page's drain hooks have settled. `deadline`: the time for the drain is up. `answer`: a named secret has
+ * it. `read`: a blob has been read; `null` if it can't be. `hooks`: the page's drain hooks have settled. `deadline`: the time for the drain is up. `answer`: a named secret has
  * been dealt with. `end`: a connection has ended. `park`: the page goes away, maybe for good. `fork`: another tab owns what
  * this one was loaded with. `quit`: the page closes the socket.
  *
  * @typedef {{ do: "open", conn: number }
  *   | ({ do: "connect" } & Connect)
- *   | { do: "send", data: Data, secret?: boolean }
+ *   | { do: "send", data: Data | Blob, secret?: boolean }
+ *   | { do: "read", blob: Blob, data: Data | null }
  *   | { do: "hooks" | "deadline", conn?: number }
  *   | { do: "answer", conn: number, frame: UpFrame }
  *   | { do: "end", conn: number, code: number, reason?: string, now?: number }
@@ -62,6 +63,7 @@ import { View } from "./view.js";
  */
 const always = (state) => ({
   send: [act.queue, state],
+  read: [act.read, state],
   park: [act.park, "waiting"],
   quit: [act.quit, "over"],
 });

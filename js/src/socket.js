@@ -72,8 +72,8 @@ export class StashSocket extends EventTarget {
   #status = null;
   /** @type {string | undefined} */
   #build;
-  /** Binary large objects that are being read; what is sent meanwhile waits for them. @type {Promise<void> | null} */
-  #reading = null;
+  /** Blobs that are, or were, being read; what is sent meanwhile waits for them. @type {Promise<void> | undefined} */
+  #reading;
   #stop = new AbortController();
   /** Whether the page wants to hear no more. */
   #silent = false;
@@ -148,11 +148,11 @@ export class StashSocket extends EventTarget {
     if (this.#state > OPEN) return;
     this.#forms?.note();
     const payload = data instanceof Blob ? data : own(data);
-    const bytes = payload instanceof Blob ? payload.size : size(payload);
+    const bytes = size(payload);
     const limit = this.#limits?.message ?? Infinity;
     if (bytes > limit) throw new RangeError(`a message of ${bytes} bytes; the server takes ${limit}`);
-    if (payload instanceof Blob || this.#reading) this.#queue(payload, secret);
-    else this.#session.handle({ do: "send", data: payload, secret });
+    this.#session.handle({ do: "send", data: payload, secret });
+    if (payload instanceof Blob) this.#read(payload);
   }
 
   /**
@@ -343,15 +343,11 @@ export class StashSocket extends EventTarget {
     });
   }
 
-  /** @param {Data | Blob} payload @param {boolean} secret */
-  #queue(payload, secret) {
-    const bytes = payload instanceof Blob ? payload.arrayBuffer().then((buffer) => new Uint8Array(buffer)) : payload;
-    const reading = Promise.all([bytes, this.#reading])
-      .then(([data]) => this.#session.handle({ do: "send", data, secret }), complain)
-      .then(() => {
-        if (this.#reading === reading) this.#reading = null;
-      });
-    this.#reading = reading;
+  /** @param {Blob} blob */
+  #read(blob) {
+    const bytes = blob.arrayBuffer().then((buffer) => new Uint8Array(buffer), (error) => (complain(error), null));
+    const read = bytes.then((data) => this.#session.handle({ do: "read", blob, data }));
+    this.#reading = Promise.all([this.#reading, read]).then(() => {});
   }
 
   /**

@@ -78,12 +78,13 @@ export class View {
   }
 
   /**
-   * Put on the wire what is not there yet.
+   * Put on the wire what is not there yet, up to what is still to be read.
    *
    * @param {Effect[]} effects
    */
   transmit(effects) {
     for (const { number, data } of this.unsent()) {
+      if (data instanceof Blob) return;
       const frame = data === null ? { type: /** @type {const} */ ("void"), number } : { message: data };
       effects.push({ do: "frame", conn: Number(this.conn), frame });
       this.wired = number;

@@ -822,3 +822,98 @@ test("two sockets of one page have two slots, the same ones after a reload", asy
   assert.deepEqual(sockets.map((socket) => socket.stats.sent), [1, 1, 1]);
   assert.deepEqual(slots(), names);
 });
+
+/** A Blob that is read when the test says so. */
+class SlowBlob extends Blob {
+  /** @type {(buffer: ArrayBuffer) => void} */
+  done = () => {};
+  /** @type {(error: Error) => void} */
+  fail = () => {};
+
+  /** @override */
+  arrayBuffer() {
+    return new Promise((/** @type {(buffer: any) => void} */ done, fail) => {
+      this.done = () => done(new TextEncoder().encode("blob").buffer);
+      this.fail = fail;
+    });
+  }
+}
+
+/** @param {SlowBlob} blob */
+const read = async (blob) => {
+  blob.done(new ArrayBuffer(0));
+  await rest();
+};
+
+test("a blob takes its number at once, and what is sent after it is stored at once and goes out after it", async () => {
+  const socket = open();
+  await rest();
+  const [one, two] = [new SlowBlob(["blob"]), new SlowBlob(["blob"])];
+  for (const data of ["before", one, "between", two, "after"]) socket.send(data);
+  assert.deepEqual(stored()[0].outbox, ["before", null, "between", null, "after"]);
+  assert.deepEqual(network.last.said.slice(1), [{ message: "before" }]);
+  assert.equal(socket.bufferedAmount, 4 + 7 + 4 + 5);
+  await read(two);
+  assert.equal(network.last.said.length, 2);
+  await read(one);
+  const bytes = new TextEncoder().encode("blob");
+  const messages = network.last.said.slice(1).map(({ message }) => message);
+  assert.deepEqual(messages, ["before", bytes, "between", bytes, "after"]);
+  assert.deepEqual(stored()[0].outbox, ["before", { b: btoa("blob") }, "between", { b: btoa("blob") }, "after"]);
+});
+
+test("a page that goes away while it reads a blob keeps what it sent after it, and the blob's number", async () => {
+  const socket = open();
+  await rest();
+  socket.send(new SlowBlob(["blob"]));
+  socket.send("after");
+  page.fire("pagehide");
+  page = tab.load();
+  open();
+  await rest();
+  assert.deepEqual(network.last.said.slice(1), [{ type: "void", number: 1 }, { message: "after" }]);
+});
+
+test("a blob that is being read when its view is finished is lost, and the page hears it", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  const blob = new SlowBlob(["blob"]);
+  socket.send(blob);
+  socket.send("after");
+  network.last.server.send({ type: "finished", received: 0 });
+  await read(blob);
+  assert.deepEqual(heard.at(-2), { type: "lost", numbers: [1, 2], messages: [blob, "after"] });
+});
+
+test("a blob that can't be read is void, and the page hears it", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  const blob = new SlowBlob(["blob"]);
+  socket.send(blob);
+  socket.send("after");
+  blob.fail(new Error("the file has changed"));
+  await rest();
+  assert.deepEqual(heard.at(-1), { type: "failed", number: 1, data: blob });
+  assert.deepEqual(network.last.said.slice(1), [{ type: "void", number: 1 }, { message: "after" }]);
+  assert.equal(complaints.splice(0).length, 1);
+});
+
+test("a hand-over whose deadline passes while a blob is read says what was on the wire, and the blob goes to the next", async () => {
+  const socket = open();
+  await rest();
+  const { last } = network;
+  const blob = new SlowBlob(["blob"]);
+  socket.send("before");
+  socket.send(blob);
+  last.server.drain(9000);
+  await pass(8000);
+  assert.deepEqual(last.said.slice(2), [{ type: "flushed", sent: 1 }]);
+  last.server.settle();
+  await rest();
+  await read(blob);
+  assert.equal(network.sockets.length, 2);
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.n, 2);
+});

@@ -199,7 +199,7 @@ class Client:
         effects.append(_page("drain", conn=conn, deadline=frame.deadline))
 
     def _flush(self, _: s.Hooks, effects: list[s.Effect]) -> None:
-        effects.append(s.Frame(self.conn or 0, frames.Flushed(self.outbox.sent)))
+        effects.append(s.Frame(self.conn or 0, frames.Flushed(self.wired)))
 
     def _deliver(self, data: s.Down, effects: list[s.Effect]) -> None:
         effects.append(_page("message", data=data))
