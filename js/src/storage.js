@@ -68,12 +68,14 @@ export class Area {
 
   /**
    * @param {StorageLike | null} storage `null`: in memory only
-   * @param {{ identity?: string, now?: () => number, maxAge?: number }} [options] milliseconds
+   * @param {{ scope?: string, identity?: string, now?: () => number, maxAge?: number }} [options] `scope`: what the keys of
+   *   one application end with; unless given, it sees those of all. Milliseconds
    */
-  constructor(storage, { identity = "", now = Date.now, maxAge = 86_400_000 } = {}) {
+  constructor(storage, { scope = "", identity = "", now = Date.now, maxAge = 86_400_000 } = {}) {
     /** Whether items outlive the page. */
     this.persistent = storage !== null;
     this.#storage = storage ?? new Memory();
+    this.scope = scope;
     this.identity = identity;
     this.now = now;
     this.maxAge = maxAge;
@@ -85,7 +87,7 @@ export class Area {
    * @returns {any} `null` if there is nothing that this identity may read
    */
   read(key, { late = false } = {}) {
-    const item = this.#item(PREFIX + key);
+    const item = this.#item(key);
     if (item === null) return null;
     if (item.i === this.identity && (late || item.x > this.now())) return item.v;
     this.remove(key);
@@ -102,7 +104,7 @@ export class Area {
     /** @type {Item} */
     const item = { i: this.identity, x: this.now() + maxAge, v: value };
     try {
-      this.#storage.setItem(PREFIX + key, JSON.stringify(item));
+      this.#storage.setItem(this.#at(key), JSON.stringify(item));
       return true;
     } catch {
       this.remove(key);
@@ -115,14 +117,14 @@ export class Area {
    * @returns {boolean} whether another identity wrote it
    */
   foreign(key) {
-    const item = this.#item(PREFIX + key);
+    const item = this.#item(key);
     return item !== null && item.i !== this.identity;
   }
 
   /** @param {string} key */
   remove(key) {
     try {
-      this.#storage.removeItem(PREFIX + key);
+      this.#storage.removeItem(this.#at(key));
     } catch {
       // Storage that can't be written holds nothing of ours.
     }
@@ -136,7 +138,7 @@ export class Area {
    */
   sweep({ late = never, foreign = never } = {}) {
     for (const key of this.keys()) {
-      const item = this.#item(PREFIX + key);
+      const item = this.#item(key);
       if (!item) continue;
       const ended = item.x <= this.now() && !late(key);
       if (ended || (item.i !== this.identity && !foreign(key))) this.remove(key);
@@ -150,7 +152,9 @@ export class Area {
   keys(prefix = "") {
     try {
       const all = Array.from({ length: this.#storage.length }, (_, index) => this.#storage.key(index) ?? "");
-      return all.filter((key) => key.startsWith(PREFIX + prefix)).map((key) => key.slice(PREFIX.length));
+      return all
+        .filter((key) => key.startsWith(PREFIX + prefix) && key.endsWith(this.scope))
+        .map((key) => key.slice(PREFIX.length, key.length - this.scope.length));
     } catch {
       return [];
     }
@@ -179,13 +183,18 @@ export class Area {
     };
   }
 
+  /** @param {string} key */
+  #at(key) {
+    return PREFIX + key + this.scope;
+  }
+
   /**
    * @param {string} key
    * @returns {Item | null}
    */
   #item(key) {
     try {
-      const item = JSON.parse(this.#storage.getItem(key) ?? "null");
+      const item = JSON.parse(this.#storage.getItem(this.#at(key)) ?? "null");
       return typeof item?.i === "string" && typeof item.x === "number" ? item : null;
     } catch {
       return null;
@@ -231,11 +240,14 @@ export class Slot {
 }
 
 /**
- * Turn all views of a tab into copies of somebody else's: the messages are their owner's to send.
+ * Turn all views of a tab into copies of somebody else's: the messages are their owner's to send. Of other applications
+ * nothing is copied.
  *
  * @param {Area} area
+ * @param {Area} all what all applications keep
  */
-export function disown(area) {
+export function disown(area, all) {
+  for (const key of all.keys(VIEW)) if (!key.endsWith(area.scope)) all.remove(key);
   for (const key of area.keys(VIEW)) {
     const snapshot = unpack(area.read(key, { late: true }));
     if (snapshot?.token) area.write(key, pack({ ...snapshot, outbox: [], fork: true }));

@@ -338,6 +338,56 @@ test("nothing stored under another identity is read or kept, neither views nor f
   assert.equal(network.last.said[0].sent, 0);
 });
 
+test("two applications of one origin leave each other's views, secrets and pages alone", async () => {
+  unload();
+  const [shop, desk] = [{ identity: "alice", under: "/shop" }, { identity: "1", under: "/desk" }];
+  const visited = /** @type {any[]} */ ([]);
+  for (const app of [shop, desk]) {
+    tab.state = null;
+    const left = (page = tab.load(app));
+    const socket = open();
+    await rest();
+    socket.send(app.under);
+    network.last.server.send({ type: "keep", key: "k", token: `secret of ${app.under}`, area: "browser", max_age: 3600 });
+    unload();
+    await rest();
+    visited.push({ app, left, state: tab.state });
+  }
+  for (const { app, left, state } of visited) {
+    tab.state = state;
+    left.fire("pageshow", { persisted: true });
+    assert.equal(tab.reloads, 0);
+    await rest();
+    left.fire("pagehide");
+    await rest();
+    page = tab.load({ ...app, build: "b2" });
+    const socket = open();
+    assert.equal(socket.stats.sent, 1);
+    await rest();
+    network.last.server.send({ type: "restore", key: "k", area: "browser" });
+    assert.equal(network.last.said.at(-1).token, `secret of ${app.under}`);
+    unload();
+  }
+});
+
+test("a duplicated tab takes no view of another application along", async () => {
+  unload();
+  page = tab.load({ under: "/shop" });
+  open().send("the owner's");
+  unload();
+  const entry = tab.state;
+  tab.state = null;
+  page = tab.load({ under: "/desk" });
+  await rest();
+  const copy = tab.duplicate();
+  page = copy.load({ under: "/desk" });
+  await pass(500);
+  unload();
+  copy.state = entry;
+  page = copy.load({ under: "/shop" });
+  assert.equal(open().stats.sent, 0);
+});
+
 test("a page without the script tag neither reads what a known identity stored, nor sweeps it away", () => {
   open().send("a");
   unload();
@@ -484,7 +534,7 @@ test("a form that the server has dealt with is dropped, whichever history entry 
   const write = (/** @type {string} */ key) => page.page.areas.tab.write(key, {});
   ["form@one:form:profile", "form@two:form:profile", "form@one:form:other"].forEach(write);
   page = tab.load({ dealt: ["profile"] });
-  assert.deepEqual(keys().filter((key) => key.includes(":form:")), ["quart-stash:form@one:form:other"]);
+  assert.deepEqual(keys().filter((key) => key.includes(":form:")), ["quart-stash:form@one:form:other|https://shop.example/_stash/"]);
 });
 
 test("forms are told when the tab was another user's before", () => {

@@ -626,7 +626,7 @@ test("forget removes the slot, the secrets and the forms", async () => {
   socket.forget();
   await rest();
   assert.deepEqual(stored(), []);
-  assert.deepEqual([...tab.local.items.keys()], ["quart-stash:identity"]);
+  assert.deepEqual([...tab.local.items.keys()], ["quart-stash:identity|https://shop.example/_stash/"]);
   assert.ok(page.forms.calls.includes("forget"));
 });
 
