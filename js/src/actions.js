@@ -19,16 +19,21 @@ const BREACH = 4002;
  */
 const isOff = (my, received) => received < my.outbox.received || received > my.wired;
 
-/** @type {Action} */
-export function queue(my, { data, secret }, effects) {
-  my.outbox.add(data, secret);
+/**
+ * Store the messages, and send them if their time has come.
+ *
+ * @param {import("./view.js").View} my
+ * @param {import("./machine.js").Effect[]} effects
+ */
+function advance(my, effects) {
   effects.push({ do: "store" });
+  if (my.state === "live" || my.state === "draining") my.transmit(effects);
 }
 
 /** @type {Action} */
-export function transmit(my, event, effects) {
-  queue(my, event, effects);
-  my.transmit(effects);
+export function queue(my, { data, secret }, effects) {
+  my.outbox.add(data, secret);
+  advance(my, effects);
 }
 
 /** @type {Action} */
@@ -38,8 +43,7 @@ export function read(my, { blob, data }, effects) {
     entry.data = data;
     if (data === null) effects.push({ do: "page", event: { event: "failed", number: entry.number, data: blob } });
   }
-  effects.push({ do: "store" });
-  if (my.state === "live" || my.state === "draining") my.transmit(effects);
+  advance(my, effects);
 }
 
 /** @type {Action} */

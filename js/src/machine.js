@@ -131,14 +131,12 @@ export const TABLE = {
   },
   live: {
     ...mounted("live"),
-    send: [act.transmit, "live"],
     drain: [act.drain, "draining"],
     open: [act.surplus, "live"],
   },
   // `drain` has come, the page's hooks run.
   draining: {
     ...leaving("draining"),
-    send: [act.transmit, "draining"],
     hooks: [act.flush, "flushed"],
   },
   // `flushed` is sent; what is sent from now on waits for the next connection.
