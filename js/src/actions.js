@@ -162,14 +162,9 @@ export function finished(my, frame, effects) {
   my.lose(lost, effects);
 }
 
-/** @type {Action} */
-export function clear(_, { form }, effects) {
-  effects.push({ do: "clear", form });
-}
-
-/** @type {Action} */
-export function url(_, { params }, effects) {
-  effects.push({ do: "url", params });
+/** The page's to do. @type {Action} */
+export function relay(_, { type, ...rest }, effects) {
+  effects.push({ do: type, ...rest });
 }
 
 /** @type {Action} */

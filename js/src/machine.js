@@ -96,8 +96,8 @@ const mounted = (state) => ({
   taken: [act.taken, state],
   failed: [act.failed, state],
   finished: [act.finished, "over"],
-  clear: [act.clear, state],
-  url: [act.url, state],
+  clear: [act.relay, state],
+  url: [act.relay, state],
 });
 
 /**
