@@ -2,7 +2,7 @@
 
 import { complain } from "./events.js";
 import { claim, watch } from "./lifecycle.js";
-import { Area, Slot, VIEW, disown, granted } from "./storage.js";
+import { Area, PREFIX, Slot, VIEW, disown, granted } from "./storage.js";
 
 /** @typedef {import("./frames.js").Pairs} Pairs */
 /** @typedef {import("./frames.js").Limits} Limits */
@@ -56,7 +56,7 @@ export class Page {
     this.identity = identity;
     this.limits = parse(limits);
     // Other applications of this origin have a user, and a script, of their own.
-    const options = { identity, scope: `|${script?.src.replace(/[^/]*$/, "") ?? ""}` };
+    const options = { identity, prefix: `${PREFIX}${script?.src.replace(/[^/]*$/, "") ?? ""}|` };
     this.areas = { tab: new Area(granted("sessionStorage"), options), browser: new Area(granted("localStorage"), options) };
     /** Whether the server said whose page this is. */
     this.marked = script != null;

@@ -13,7 +13,8 @@
  *   follow: () => void }} Shelf
  */
 
-const PREFIX = "quart-stash:";
+/** What the keys of all items begin with. */
+export const PREFIX = "quart-stash:";
 /** What the keys of all slots begin with. */
 export const VIEW = "view:";
 const never = () => false;
@@ -68,14 +69,14 @@ export class Area {
 
   /**
    * @param {StorageLike | null} storage `null`: in memory only
-   * @param {{ scope?: string, identity?: string, now?: () => number, maxAge?: number }} [options] `scope`: what the keys of
-   *   one application end with; unless given, it sees those of all. Milliseconds
+   * @param {{ prefix?: string, identity?: string, now?: () => number, maxAge?: number }} [options] `prefix`: what the keys
+   *   of one application begin with; unless given, it sees those of all. Milliseconds
    */
-  constructor(storage, { scope = "", identity = "", now = Date.now, maxAge = 86_400_000 } = {}) {
+  constructor(storage, { prefix = PREFIX, identity = "", now = Date.now, maxAge = 86_400_000 } = {}) {
     /** Whether items outlive the page. */
     this.persistent = storage !== null;
     this.#storage = storage ?? new Memory();
-    this.scope = scope;
+    this.prefix = prefix;
     this.identity = identity;
     this.now = now;
     this.maxAge = maxAge;
@@ -104,7 +105,7 @@ export class Area {
     /** @type {Item} */
     const item = { i: this.identity, x: this.now() + maxAge, v: value };
     try {
-      this.#storage.setItem(this.#at(key), JSON.stringify(item));
+      this.#storage.setItem(this.prefix + key, JSON.stringify(item));
       return true;
     } catch {
       this.remove(key);
@@ -124,7 +125,7 @@ export class Area {
   /** @param {string} key */
   remove(key) {
     try {
-      this.#storage.removeItem(this.#at(key));
+      this.#storage.removeItem(this.prefix + key);
     } catch {
       // Storage that can't be written holds nothing of ours.
     }
@@ -152,9 +153,7 @@ export class Area {
   keys(prefix = "") {
     try {
       const all = Array.from({ length: this.#storage.length }, (_, index) => this.#storage.key(index) ?? "");
-      return all
-        .filter((key) => key.startsWith(PREFIX + prefix) && key.endsWith(this.scope))
-        .map((key) => key.slice(PREFIX.length, key.length - this.scope.length));
+      return all.filter((key) => key.startsWith(this.prefix + prefix)).map((key) => key.slice(this.prefix.length));
     } catch {
       return [];
     }
@@ -183,18 +182,13 @@ export class Area {
     };
   }
 
-  /** @param {string} key */
-  #at(key) {
-    return PREFIX + key + this.scope;
-  }
-
   /**
    * @param {string} key
    * @returns {Item | null}
    */
   #item(key) {
     try {
-      const item = JSON.parse(this.#storage.getItem(this.#at(key)) ?? "null");
+      const item = JSON.parse(this.#storage.getItem(this.prefix + key) ?? "null");
       return typeof item?.i === "string" && typeof item.x === "number" ? item : null;
     } catch {
       return null;
@@ -247,7 +241,9 @@ export class Slot {
  * @param {Area} all what all applications keep
  */
 export function disown(area, all) {
-  for (const key of all.keys(VIEW)) if (!key.endsWith(area.scope)) all.remove(key);
+  for (const key of all.keys()) {
+    if (key.includes(`|${VIEW}`) && !(PREFIX + key).startsWith(area.prefix)) all.remove(key);
+  }
   for (const key of area.keys(VIEW)) {
     const snapshot = unpack(area.read(key, { late: true }));
     if (snapshot?.token) area.write(key, pack({ ...snapshot, outbox: [], fork: true }));

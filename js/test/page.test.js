@@ -96,7 +96,7 @@ test("the slot follows a page that moves to another history entry", async () => 
   socket.send("a");
   tab.state = null;
   socket.send("b");
-  assert.equal(keys().filter((key) => key.includes(":view:")).length, 1);
+  assert.equal(keys().filter((key) => key.includes("|view:")).length, 1);
   unload();
   page = tab.load();
   assert.equal(open().stats.sent, 2);
@@ -473,13 +473,13 @@ test("slots that have ended are swept at the start, but this page's own is left 
   mock.timers.tick(86_400_001);
   page = tab.load();
   assert.equal(open().stats.sent, 1);
-  assert.equal(keys().filter((key) => key.includes(":view:")).length, 1);
+  assert.equal(keys().filter((key) => key.includes("|view:")).length, 1);
 });
 
 test("storage that is damaged, blocked or absent is as good as empty", async () => {
   open().send("a");
   unload();
-  for (const [key] of tab.session.items) if (key.includes(":view:")) tab.session.items.set(key, "{broken");
+  for (const [key] of tab.session.items) if (key.includes("|view:")) tab.session.items.set(key, "{broken");
   page = tab.load();
   assert.equal(open().stats.sent, 0);
   Object.defineProperty(globalThis, "sessionStorage", {
@@ -519,7 +519,7 @@ test("a stored item that does not add up is discarded", () => {
   for (const damage of [{ sent: 7 }, { received: -1.5 }, { token: 7 }, { outbox: "a" }, { outbox: [{ b: "%" }] }, { outbox: [7] }, { received: -1, sent: 0 }]) {
     open().send("a");
     unload();
-    const key = keys().find((name) => name.includes(":view:")) ?? "";
+    const key = keys().find((name) => name.includes("|view:")) ?? "";
     const item = JSON.parse(tab.session.getItem(key) ?? "");
     Object.assign(item.v, damage);
     tab.session.setItem(key, JSON.stringify(item));
@@ -534,7 +534,7 @@ test("a form that the server has dealt with is dropped, whichever history entry 
   const write = (/** @type {string} */ key) => page.page.areas.tab.write(key, {});
   ["form@one:form:profile", "form@two:form:profile", "form@one:form:other"].forEach(write);
   page = tab.load({ dealt: ["profile"] });
-  assert.deepEqual(keys().filter((key) => key.includes(":form:")), ["quart-stash:form@one:form:other|https://shop.example/_stash/"]);
+  assert.deepEqual(keys().filter((key) => key.includes("|form@")), ["quart-stash:https://shop.example/_stash/|form@one:form:other"]);
 });
 
 test("forms are told when the tab was another user's before", () => {

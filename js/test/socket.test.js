@@ -24,7 +24,7 @@ afterEach(() => assert.deepEqual(complaints.splice(0), []));
 
 /** @param {{ type: string }[]} heard */
 const types = (heard) => heard.map(({ type }) => type);
-const stored = () => [...tab.session.items].filter(([key]) => key.includes(":view:")).map(([, value]) => JSON.parse(value).v);
+const stored = () => [...tab.session.items].filter(([key]) => key.includes("|view:")).map(([, value]) => JSON.parse(value).v);
 
 test("it has the interface of a WebSocket, and resolves its address as the page does", async () => {
   const socket = open();
@@ -626,7 +626,7 @@ test("forget removes the slot, the secrets and the forms", async () => {
   socket.forget();
   await rest();
   assert.deepEqual(stored(), []);
-  assert.deepEqual([...tab.local.items.keys()], ["quart-stash:identity|https://shop.example/_stash/"]);
+  assert.deepEqual([...tab.local.items.keys()], ["quart-stash:https://shop.example/_stash/|identity"]);
   assert.ok(page.forms.calls.includes("forget"));
 });
 
@@ -810,7 +810,7 @@ test("what forms tell is told by the socket", async () => {
 });
 
 test("two sockets of one page have two slots, the same ones after a reload", async () => {
-  const slots = () => [...tab.session.items.keys()].filter((key) => key.includes(":view:"));
+  const slots = () => [...tab.session.items.keys()].filter((key) => key.includes("|view:"));
   open().send("1");
   open().send("2");
   open({ name: "chat" }).send("3");
