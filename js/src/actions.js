@@ -66,7 +66,7 @@ export function mount(my, event, effects) {
   my.next = null;
   my.wired = my.outbox.received;
   my.taken = undefined;
-  effects.push({ do: "frame", conn: event.conn, frame: my.mountFrame(event) });
+  my.say(my.mountFrame(event), effects);
 }
 
 /** @type {Action} */
@@ -96,7 +96,7 @@ export function token(my, frame, effects) {
   my.outbox.trim(received);
   effects.push({ do: "store" });
   if (!final || my.state === "live") return;
-  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "synced", received } });
+  my.say({ type: "synced", received }, effects);
   effects.push({ do: "page", event: { event: "synced", received } });
   return release(my, frame, effects);
 }
@@ -119,7 +119,7 @@ export function drain(my, frame, effects) {
 
 /** @type {Action} */
 export function flush(my, _, effects) {
-  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "flushed", sent: my.wired } });
+  my.say({ type: "flushed", sent: my.wired }, effects);
 }
 
 /** @type {Action} */
@@ -134,7 +134,7 @@ export function secret(my, frame, effects) {
 
 /** @type {Action} */
 export function answer(my, { frame }, effects) {
-  effects.push({ do: "frame", conn: Number(my.conn), frame });
+  my.say(frame, effects);
 }
 
 /** A handler begins with a message that was replayed to it. @type {Action} */
@@ -174,7 +174,7 @@ export function reload(_, { reason }, effects) {
 
 /** @type {Action} */
 export function ping(my, _, effects) {
-  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "ping" } });
+  my.say({ type: "ping" }, effects);
 }
 
 /** @type {Action} */

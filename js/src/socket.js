@@ -227,10 +227,8 @@ export class StashSocket extends EventTarget {
       complain(error);
     }
     try {
-      const forms = this.#forms?.pairs(this.#within);
-      if (forms && Object.keys(forms).length > 0) connect.forms = forms;
-      const empty = this.#forms?.empty(this.#within);
-      if (empty && Object.keys(empty).length > 0) connect.empty = empty;
+      connect.forms = this.#forms?.pairs(this.#within);
+      connect.empty = this.#forms?.empty(this.#within);
     } catch (error) {
       complain(error);
     }
@@ -255,9 +253,6 @@ export class StashSocket extends EventTarget {
       if (form === undefined) delete connect.params;
       else delete forms[form];
       if (form !== undefined && connect.empty) delete connect.empty[form];
-      for (const part of /** @type {const} */ (["forms", "empty"])) {
-        if (Object.keys(connect[part] ?? {}).length === 0) delete connect[part];
-      }
       const detail = { what, size: bytes, limit, ...(form !== undefined && { form }) };
       this.#emit(new CustomEvent("oversize", { detail }));
     }

@@ -15,6 +15,8 @@ const STRIKES = 3;
 /** Milliseconds after which a token that no process can judge is mounted anyway. */
 const PATIENCE = 60_000;
 
+const isFilled = (/** @type {object | undefined} */ map) => Object.keys(map ?? {}).length > 0;
+
 export class View {
   /** @type {State} */
   state = "waiting";
@@ -61,8 +63,8 @@ export class View {
       type: "mount",
       sent: this.outbox.sent,
       ...(params && { params }),
-      ...(forms && { forms }),
-      ...(empty && { empty }),
+      ...(isFilled(forms) && { forms }),
+      ...(isFilled(empty) && { empty }),
       ...(this.token !== null && { token: this.token }),
       ...(page && { page }),
       ...(build && { build }),
@@ -70,6 +72,14 @@ export class View {
       ...(this.fork && { fork: true }),
       ...(anyway && { anyway: true }),
     };
+  }
+
+  /**
+   * @param {UpFrame} frame to go up on the connection that is mounted, or being mounted
+   * @param {Effect[]} effects
+   */
+  say(frame, effects) {
+    effects.push({ do: "frame", conn: Number(this.conn), frame });
   }
 
   /** @returns {readonly import("./outbox.js").Entry[]} the messages that are on no wire yet */
@@ -85,8 +95,7 @@ export class View {
   transmit(effects) {
     for (const { number, data } of this.unsent()) {
       if (data instanceof Blob) return;
-      const frame = data === null ? { type: /** @type {const} */ ("void"), number } : { message: data };
-      effects.push({ do: "frame", conn: Number(this.conn), frame });
+      this.say(data === null ? { type: "void", number } : { message: data }, effects);
       this.wired = number;
     }
   }
