@@ -113,8 +113,11 @@ export function drain(my, frame, effects) {
   const conn = Number(my.conn);
   my.delay = delay;
   // Make before break: the next socket opens while the page and the handler finish.
-  effects.push({ do: "open", wait: null }, { do: "deadline", conn, after: deadline });
-  effects.push({ do: "page", event: { event: "drain", conn, deadline } });
+  effects.push(
+    { do: "open", wait: null },
+    { do: "deadline", conn, after: deadline },
+    { do: "page", event: { event: "drain", conn, deadline } },
+  );
 }
 
 /** @type {Action} */
@@ -156,8 +159,7 @@ export function finished(my, frame, effects) {
   const lost = my.outbox.reset(my.outbox.received);
   my.token = null;
   effects.push({ do: "forget" });
-  my.close(1000, "", effects);
-  effects.push({ do: "over", code: 1000, reason: "" });
+  my.end(effects, 1000, "", 1000);
   // Last, so that a listener may send them to a new view from here.
   my.lose(lost, effects);
 }
@@ -181,14 +183,13 @@ export function ping(my, _, effects) {
 export function ended(my, { code, reason = "", now = 0 }, effects) {
   my.conn = null;
   if (STOP.has(code)) {
-    my.close(undefined, "", effects);
-    effects.push({ do: "over", code, reason });
+    my.end(effects, code, reason);
     return "over";
   }
   if (code === 4409) my.deferred ??= now;
   // A process that crashes may have died of the message in hand; a frame that is too large will be so again.
   if (code === 1006) my.strike(my.taken, effects);
-  if (code === 1009) my.strike(my.outbox.head?.number, effects);
+  if (code === 1009) my.strike(my.outbox.received + 1, effects);
   my.wired = my.outbox.received;
   effects.push(my.next === null ? { do: "open", wait: my.delay } : { do: "mount", conn: my.next });
   return "waiting";
@@ -217,14 +218,12 @@ export function fork(my, _, effects) {
 
 /** @type {Action} */
 export function quit(my, { code, reason = "" }, effects) {
-  my.close(code, reason, effects);
-  effects.push({ do: "over", code: code ?? 1005, reason });
+  my.end(effects, code ?? 1005, reason, code);
 }
 
 /** @type {Action} */
 export function breach(my, _, effects) {
-  my.close(BREACH, "protocol error", effects);
-  effects.push({ do: "over", code: 1002, reason: "protocol error" });
+  my.end(effects, 1002, "protocol error", BREACH);
   return "over";
 }
 

@@ -28,20 +28,12 @@ export class Outbox {
     return this.received + this.#entries.length;
   }
 
-  /** The message that is replayed first. */
-  get head() {
-    return this.#entries[0];
-  }
-
   /**
    * @param {Data | Blob | null} data
    * @param {boolean} [secret] whether it must stay out of storage
-   * @returns {Entry} the new message, numbered
    */
   add(data, secret = false) {
-    const entry = { number: this.sent + 1, data, secret, strikes: 0 };
-    this.#entries.push(entry);
-    return entry;
+    this.#entries.push({ number: this.sent + 1, data, secret, strikes: 0 });
   }
 
   /**

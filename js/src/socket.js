@@ -84,7 +84,7 @@ export class StashSocket extends EventTarget {
    */
   constructor(url, options = {}) {
     super();
-    if (typeof options !== "object") throw new TypeError("a StashSocket takes options; its subprotocol is its own");
+    if (typeof options !== "object") throw new TypeError("a StashSocket takes options, no subprotocol");
     this.#options = options;
     this.url = absolute(url);
     const page = (this.#page = Page.current);

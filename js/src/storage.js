@@ -220,12 +220,15 @@ export class Slot {
     return unpack(this.#area.read(this.#key, { late: true }));
   }
 
-  /** @param {Snapshot | null} snapshot `null`: there is nothing to keep */
+  /**
+   * @param {Snapshot | null} snapshot `null`: there is nothing to keep
+   * @returns {boolean} whether it is stored now; if not, nothing is
+   */
   write(snapshot) {
     const key = this.#name();
     if (key !== this.#key || snapshot === null) this.remove();
     this.#key = key;
-    if (snapshot !== null) this.#area.write(key, pack(snapshot));
+    return snapshot === null || this.#area.write(key, pack(snapshot));
   }
 
   remove() {

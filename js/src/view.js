@@ -134,4 +134,15 @@ export class View {
     if (this.next !== null) effects.push({ do: "close", conn: this.next });
     this.conn = this.next = null;
   }
+
+  /**
+   * @param {Effect[]} effects
+   * @param {number} code how the view ends for the page
+   * @param {string} reason
+   * @param {number} [said] and for the server
+   */
+  end(effects, code, reason, said) {
+    this.close(said, reason, effects);
+    effects.push({ do: "over", code, reason });
+  }
 }

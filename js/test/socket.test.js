@@ -84,16 +84,27 @@ test("a message is in storage before it is on the wire", async () => {
   assert.equal(network.last.said.length, 2);
 });
 
-test("where storage is full, the item goes away rather than stale, and the view works on in memory", async () => {
+test("where storage is full, the item goes away rather than stale, the view works on in memory, and the page hears it once", async () => {
   const socket = open();
+  const heard = record(socket);
   await rest();
   tab.session.quota = 10;
   socket.send("a");
+  socket.send("b");
   assert.deepEqual(stored(), []);
+  const told = () => heard.filter(({ type }) => type === "oversize");
+  assert.deepEqual(told(), [{ type: "oversize", what: "storage" }]);
   network.last.end(1006);
   await pass(200);
   network.last.server.settle();
-  assert.deepEqual(network.last.server.view.list, ["a"]);
+  assert.deepEqual(network.last.server.view.list, ["a", "b"]);
+  assert.equal(told().length, 1);
+  tab.session.quota = Infinity;
+  socket.send("c");
+  assert.deepEqual(stored()[0].outbox, ["c"]);
+  tab.session.quota = 10;
+  socket.send("d");
+  assert.equal(told().length, 2);
 });
 
 test("typed arrays, buffers and blobs arrive as bytes, in the order of their sends", async () => {
