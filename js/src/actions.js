@@ -203,7 +203,7 @@ export function lapse(my, { conn }, effects) {
 
 /** @type {Action} */
 export function park(my, _, effects) {
-  my.close(undefined, "", effects);
+  my.close(effects);
   my.wired = my.outbox.received;
   my.copied = my.outbox.sent;
   effects.push({ do: "store" });

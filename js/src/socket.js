@@ -150,7 +150,7 @@ export class StashSocket extends EventTarget {
     const payload = data instanceof Blob ? data : own(data);
     const bytes = size(payload);
     const limit = this.#limits?.message ?? Infinity;
-    if (bytes > limit) throw new RangeError(`a message of ${bytes} bytes; the server takes ${limit}`);
+    if (bytes > limit) throw new RangeError(`the server takes ${limit} bytes, not ${bytes}`);
     this.#session.handle({ do: "send", data: payload, secret });
     if (payload instanceof Blob) this.#read(payload);
   }
@@ -185,7 +185,7 @@ export class StashSocket extends EventTarget {
    */
   close(code, reason) {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException(`the close code may not be ${code}`, "InvalidAccessError");
+      throw new DOMException(`not a close code: ${code}`, "InvalidAccessError");
     }
     if (reason !== undefined && size(reason) > 123) throw new DOMException("the reason is too long", "SyntaxError");
     if (this.#state > OPEN) return;
@@ -248,12 +248,12 @@ export class StashSocket extends EventTarget {
     const forms = connect.forms ?? {};
     for (let bytes = measure(); bytes > limit; bytes = measure()) {
       const [form] = Object.keys(forms).sort((a, b) => size(JSON.stringify(forms[b])) - size(JSON.stringify(forms[a])));
-      if (form === undefined && !connect.params) return;
-      const what = form === undefined ? "params" : "forms";
-      if (form === undefined) delete connect.params;
-      else delete forms[form];
-      if (form !== undefined && connect.empty) delete connect.empty[form];
-      const detail = { what, size: bytes, limit, ...(form !== undefined && { form }) };
+      if (form) {
+        delete forms[form];
+        delete connect.empty?.[form];
+      } else if (connect.params) delete connect.params;
+      else return;
+      const detail = { what: form ? "forms" : "params", size: bytes, limit, ...(form && { form }) };
       this.#emit(new CustomEvent("oversize", { detail }));
     }
   }
@@ -369,7 +369,7 @@ function absolute(url) {
   const full = new URL(url, document?.baseURI);
   full.protocol = full.protocol.replace(/^http/, "ws");
   full.hash = "";
-  if (!/^wss?:$/.test(full.protocol)) throw new DOMException(`not the URL of a WebSocket: ${full.protocol}`, "SyntaxError");
+  if (!/^wss?:$/.test(full.protocol)) throw new DOMException(`not a WebSocket: ${full.protocol}`, "SyntaxError");
   return full.href;
 }
 
@@ -381,7 +381,7 @@ function plain(params) {
   if (!params) return undefined;
   const value = JSON.parse(JSON.stringify(params));
   // Anything else would be a breach of the protocol, which ends the view.
-  if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("connect params are an object");
+  if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("params are an object");
   return value;
 }
 

@@ -254,9 +254,23 @@ export function disown(area, all) {
   }
 }
 
+/** Binary messages as they are stored: a queue is written whole with each message. @type {WeakMap<Uint8Array, { b: string }>} */
+const coded = new WeakMap();
+
+/** @param {Uint8Array} bytes */
+function encode(bytes) {
+  let code = coded.get(bytes);
+  if (!code) {
+    let text = "";
+    for (const byte of bytes) text += String.fromCharCode(byte);
+    coded.set(bytes, (code = { b: btoa(text) }));
+  }
+  return code;
+}
+
 /** @param {Snapshot} snapshot */
 function pack({ token, received, outbox, fork }) {
-  const packed = outbox.map((data) => (data instanceof Uint8Array ? { b: btoa(latin(data)) } : data));
+  const packed = outbox.map((data) => (data instanceof Uint8Array ? encode(data) : data));
   return { token, received, sent: received + outbox.length, outbox: packed, fork };
 }
 
@@ -276,11 +290,4 @@ function unpack(item) {
   } catch {
     return null;
   }
-}
-
-/** @param {Uint8Array} bytes */
-function latin(bytes) {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }

@@ -110,7 +110,7 @@ export class View {
     const entry = this.outbox.after().find((entry) => entry.number === number);
     if (!entry || entry.data === null || entry.number > this.wired || ++entry.strikes < STRIKES) return;
     effects.push({ do: "page", event: { event: "failed", number: entry.number, data: entry.data } });
-    this.outbox.void(entry.number);
+    entry.data = null;
     effects.push({ do: "store" });
   }
 
@@ -120,16 +120,16 @@ export class View {
    */
   lose(entries, effects) {
     if (entries.length === 0) return;
-    const [numbers, messages] = [entries.map((entry) => entry.number), entries.map((entry) => entry.data)];
-    effects.push({ do: "page", event: { event: "lost", numbers, messages } });
+    const numbers = entries.map((entry) => entry.number);
+    effects.push({ do: "page", event: { event: "lost", numbers, messages: entries.map((entry) => entry.data) } });
   }
 
   /**
-   * @param {number | undefined} code
-   * @param {string} reason
    * @param {Effect[]} effects
+   * @param {number} [code]
+   * @param {string} [reason]
    */
-  close(code, reason, effects) {
+  close(effects, code, reason = "") {
     if (this.conn !== null) effects.push({ do: "close", conn: this.conn, code, reason });
     if (this.next !== null) effects.push({ do: "close", conn: this.next });
     this.conn = this.next = null;
@@ -142,7 +142,7 @@ export class View {
    * @param {number} [said] and for the server
    */
   end(effects, code, reason, said) {
-    this.close(said, reason, effects);
+    this.close(effects, said, reason);
     effects.push({ do: "over", code, reason });
   }
 }
