@@ -193,4 +193,4 @@ def test_an_outbox_keeps_its_numbers() -> None:
     outbox.drop(4)
     assert [(entry.number, entry.data) for entry in outbox.after()] == [(3, "e")]
     assert [entry.data for entry in outbox.reset(0)] == ["e"]
-    assert outbox.head is None
+    assert outbox.after() == []
