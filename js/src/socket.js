@@ -33,8 +33,8 @@ const [CONNECTING, OPEN, CLOSING, CLOSED] = /** @type {const} */ ([0, 1, 2, 3]);
  *
  * Events, besides those of a `WebSocket`; what they say is in `event.detail`: `mounted` (`status`, `received`, `build`,
  * `reason`, `invalid`), `drain` (`deadline`; `event.waitUntil(promise)`), `synced` (`received`), `restored` and `conflict` (of
- * forms), `lost` (`numbers`, `messages`), `failed` (`number`), `oversize` (`what` was left out of a mount), `disconnected`,
- * `reconnected`, `stale` (`reason`, `reloads`; cancelable: the page is not reloaded).
+ * forms), `lost` (`numbers`, `messages`), `failed` (`number`), `oversize` (`what` had no room: in a mount, or in storage),
+ * `disconnected`, `reconnected`, `stale` (`reason`, `reloads`; cancelable: the page is not reloaded).
  */
 export class StashSocket extends EventTarget {
   static CONNECTING = CONNECTING;

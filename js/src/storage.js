@@ -254,7 +254,11 @@ export function disown(area, all) {
   }
 }
 
-/** Binary messages as they are stored: a queue is written whole with each message. @type {WeakMap<Uint8Array, { b: string }>} */
+/**
+ * Binary messages as they are stored: a queue is written whole with each message.
+ *
+ * @type {WeakMap<Uint8Array, { b: string }>}
+ */
 const coded = new WeakMap();
 
 /** @param {Uint8Array} bytes */
