@@ -21,7 +21,8 @@ import { View } from "./view.js";
 /**
  * What happens on this side. `open`: a connection is open, and may be mounted when its time has come. `connect`: mount
  * it. `read`: a blob has been read; `null` if it can't be. `hooks`: the page's drain hooks have settled. `deadline`: the
- * time for the drain is up. `answer`: a named secret has been dealt with. `end`: a connection has ended. `park`: the page goes away, maybe for good. `fork`: another tab owns what
+ * time for the drain is up. `answer`: a named secret has been dealt with. `end`: a connection has ended. `park`: the page
+ * goes away, maybe for good. `fork`: another tab owns what
  * this one was loaded with. `quit`: the page closes the socket.
  *
  * @typedef {{ do: "open", conn: number }
