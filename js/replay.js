@@ -18,7 +18,8 @@ function standing({ received, outbox, ...fields }) {
   for (const name of FIELDS) /** @type {any} */ (machine)[name] = fields[name];
   machine.taken = fields.taken ?? undefined;
   machine.outbox = new Outbox(received);
-  for (const [data, secret, strikes] of outbox) machine.outbox.add(data, secret).strikes = strikes;
+  for (const [data, secret] of outbox) machine.outbox.add(data, secret);
+  machine.outbox.after().forEach((entry, index) => (entry.strikes = outbox[index][2]));
   return machine;
 }
 

@@ -12,16 +12,38 @@ const STOP = new Set([1002, 1008]);
 /** What this side says at a breach of the protocol: browsers may not say 1002. */
 const BREACH = 4002;
 
-/** @type {Action} */
-export function queue(my, { data, secret }, effects) {
-  my.outbox.add(data, secret);
+/**
+ * @param {import("./view.js").View} my
+ * @param {number} received
+ * @returns {boolean} whether a server can't have received so many messages on this connection
+ */
+const isOff = (my, received) => received < my.outbox.received || received > my.wired;
+
+/**
+ * Store the messages, and send them if their time has come.
+ *
+ * @param {import("./view.js").View} my
+ * @param {import("./machine.js").Effect[]} effects
+ */
+function advance(my, effects) {
   effects.push({ do: "store" });
+  if (my.state === "live" || my.state === "draining") my.transmit(effects);
 }
 
 /** @type {Action} */
-export function transmit(my, event, effects) {
-  queue(my, event, effects);
-  my.transmit(effects);
+export function queue(my, { data, secret }, effects) {
+  my.outbox.add(data, secret);
+  advance(my, effects);
+}
+
+/** @type {Action} */
+export function read(my, { blob, data }, effects) {
+  for (const entry of my.outbox.after()) {
+    if (entry.data !== blob) continue;
+    entry.data = data;
+    if (data === null) effects.push({ do: "page", event: { event: "failed", number: entry.number, data: blob } });
+  }
+  advance(my, effects);
 }
 
 /** @type {Action} */
@@ -44,15 +66,15 @@ export function mount(my, event, effects) {
   my.next = null;
   my.wired = my.outbox.received;
   my.taken = undefined;
-  effects.push({ do: "frame", conn: event.conn, frame: my.mountFrame(event) });
+  my.say(my.mountFrame(event), effects);
 }
 
 /** @type {Action} */
 export function mounted(my, frame, effects) {
   const { status, received } = frame;
-  const gap = received < my.outbox.received || received > my.outbox.sent;
   const renewed = status !== "restored" && my.token !== null;
-  if (!renewed && gap) return breach(my, frame, effects);
+  // What no token covers is not received, whatever a server says of it.
+  if (!renewed && isOff(my, received)) return breach(my, frame, effects);
   const lost = renewed ? my.outbox.reset(received) : [];
   my.outbox.trim(received);
   if (frame.token !== undefined || renewed) my.token = frame.token ?? null;
@@ -69,12 +91,12 @@ export function mounted(my, frame, effects) {
 /** @type {Action} */
 export function token(my, frame, effects) {
   const { received, token, final } = frame;
-  if (received < my.outbox.received || received > my.wired) return breach(my, frame, effects);
+  if (isOff(my, received)) return breach(my, frame, effects);
   my.token = token;
   my.outbox.trim(received);
   effects.push({ do: "store" });
   if (!final || my.state === "live") return;
-  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "synced", received } });
+  my.say({ type: "synced", received }, effects);
   effects.push({ do: "page", event: { event: "synced", received } });
   return release(my, frame, effects);
 }
@@ -91,13 +113,16 @@ export function drain(my, frame, effects) {
   const conn = Number(my.conn);
   my.delay = delay;
   // Make before break: the next socket opens while the page and the handler finish.
-  effects.push({ do: "open", wait: null }, { do: "deadline", conn, after: deadline });
-  effects.push({ do: "page", event: { event: "drain", conn, deadline } });
+  effects.push(
+    { do: "open", wait: null },
+    { do: "deadline", conn, after: deadline },
+    { do: "page", event: { event: "drain", conn, deadline } },
+  );
 }
 
 /** @type {Action} */
 export function flush(my, _, effects) {
-  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "flushed", sent: my.outbox.sent } });
+  my.say({ type: "flushed", sent: my.wired }, effects);
 }
 
 /** @type {Action} */
@@ -112,7 +137,7 @@ export function secret(my, frame, effects) {
 
 /** @type {Action} */
 export function answer(my, { frame }, effects) {
-  effects.push({ do: "frame", conn: Number(my.conn), frame });
+  my.say(frame, effects);
 }
 
 /** A handler begins with a message that was replayed to it. @type {Action} */
@@ -127,25 +152,21 @@ export function failed(my, { number }, effects) {
 }
 
 /** @type {Action} */
-export function finished(my, { received }, effects) {
+export function finished(my, frame, effects) {
+  const { received } = frame;
+  if (isOff(my, received)) return breach(my, frame, effects);
   my.outbox.trim(received);
   const lost = my.outbox.reset(my.outbox.received);
   my.token = null;
   effects.push({ do: "forget" });
-  my.close(1000, "", effects);
-  effects.push({ do: "over", code: 1000, reason: "" });
+  my.end(effects, 1000, "", 1000);
   // Last, so that a listener may send them to a new view from here.
   my.lose(lost, effects);
 }
 
-/** @type {Action} */
-export function clear(_, { form }, effects) {
-  effects.push({ do: "clear", form });
-}
-
-/** @type {Action} */
-export function url(_, { params }, effects) {
-  effects.push({ do: "url", params });
+/** The page's to do. @type {Action} */
+export function relay(_, { type, ...rest }, effects) {
+  effects.push({ do: type, ...rest });
 }
 
 /** @type {Action} */
@@ -155,21 +176,20 @@ export function reload(_, { reason }, effects) {
 
 /** @type {Action} */
 export function ping(my, _, effects) {
-  effects.push({ do: "frame", conn: Number(my.conn), frame: { type: "ping" } });
+  my.say({ type: "ping" }, effects);
 }
 
 /** @type {Action} */
 export function ended(my, { code, reason = "", now = 0 }, effects) {
   my.conn = null;
   if (STOP.has(code)) {
-    my.close(undefined, "", effects);
-    effects.push({ do: "over", code, reason });
+    my.end(effects, code, reason);
     return "over";
   }
   if (code === 4409) my.deferred ??= now;
   // A process that crashes may have died of the message in hand; a frame that is too large will be so again.
   if (code === 1006) my.strike(my.taken, effects);
-  if (code === 1009) my.strike(my.outbox.head?.number, effects);
+  if (code === 1009) my.strike(my.outbox.received + 1, effects);
   my.wired = my.outbox.received;
   effects.push(my.next === null ? { do: "open", wait: my.delay } : { do: "mount", conn: my.next });
   return "waiting";
@@ -183,7 +203,7 @@ export function lapse(my, { conn }, effects) {
 
 /** @type {Action} */
 export function park(my, _, effects) {
-  my.close(undefined, "", effects);
+  my.close(effects);
   my.wired = my.outbox.received;
   my.copied = my.outbox.sent;
   effects.push({ do: "store" });
@@ -198,14 +218,12 @@ export function fork(my, _, effects) {
 
 /** @type {Action} */
 export function quit(my, { code, reason = "" }, effects) {
-  my.close(code, reason, effects);
-  effects.push({ do: "over", code: code ?? 1005, reason });
+  my.end(effects, code ?? 1005, reason, code);
 }
 
 /** @type {Action} */
 export function breach(my, _, effects) {
-  my.close(BREACH, "protocol error", effects);
-  effects.push({ do: "over", code: 1002, reason: "protocol error" });
+  my.end(effects, 1002, "protocol error", BREACH);
   return "over";
 }
 

@@ -188,7 +188,8 @@ export function serialise(frame) {
 }
 
 /**
- * @param {Data} data
+ * @param {Data | Blob} data
  * @returns {number} its length on the wire, in bytes of UTF-8, without the leading byte
  */
-export const size = (data) => (typeof data === "string" ? new TextEncoder().encode(data).length : data.length);
+export const size = (data) =>
+  typeof data === "string" ? new TextEncoder().encode(data).length : data instanceof Blob ? data.size : data.length;

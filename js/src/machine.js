@@ -20,13 +20,15 @@ import { View } from "./view.js";
 /** @typedef {{ conn: number, params?: object, forms?: Pairs, empty?: Names, page?: string, build?: string, identity?: string, now?: number }} Connect */
 /**
  * What happens on this side. `open`: a connection is open, and may be mounted when its time has come. `connect`: mount
- * it. `hooks`: the page's drain hooks have settled. `deadline`: the time for the drain is up. `answer`: a named secret has
- * been dealt with. `end`: a connection has ended. `park`: the page goes away, maybe for good. `fork`: another tab owns what
+ * it. `read`: a blob has been read; `null` if it can't be. `hooks`: the page's drain hooks have settled. `deadline`: the
+ * time for the drain is up. `answer`: a named secret has been dealt with. `end`: a connection has ended. `park`: the page
+ * goes away, maybe for good. `fork`: another tab owns what
  * this one was loaded with. `quit`: the page closes the socket.
  *
  * @typedef {{ do: "open", conn: number }
  *   | ({ do: "connect" } & Connect)
- *   | { do: "send", data: Data, secret?: boolean }
+ *   | { do: "send", data: Data | Blob, secret?: boolean }
+ *   | { do: "read", blob: Blob, data: Data | null }
  *   | { do: "hooks" | "deadline", conn?: number }
  *   | { do: "answer", conn: number, frame: UpFrame }
  *   | { do: "end", conn: number, code: number, reason?: string, now?: number }
@@ -62,6 +64,7 @@ import { View } from "./view.js";
  */
 const always = (state) => ({
   send: [act.queue, state],
+  read: [act.read, state],
   park: [act.park, "waiting"],
   quit: [act.quit, "over"],
 });
@@ -94,8 +97,8 @@ const mounted = (state) => ({
   taken: [act.taken, state],
   failed: [act.failed, state],
   finished: [act.finished, "over"],
-  clear: [act.clear, state],
-  url: [act.url, state],
+  clear: [act.relay, state],
+  url: [act.relay, state],
 });
 
 /**
@@ -129,14 +132,12 @@ export const TABLE = {
   },
   live: {
     ...mounted("live"),
-    send: [act.transmit, "live"],
     drain: [act.drain, "draining"],
     open: [act.surplus, "live"],
   },
   // `drain` has come, the page's hooks run.
   draining: {
     ...leaving("draining"),
-    send: [act.transmit, "draining"],
     hooks: [act.flush, "flushed"],
   },
   // `flushed` is sent; what is sent from now on waits for the next connection.
@@ -187,7 +188,7 @@ export class Machine extends View {
     /** @type {Effect[]} */
     const effects = [];
     const target = action(view, event, effects) ?? targets[0];
-    if (target === undefined || !targets.includes(target)) throw new Error(`no way from ${view.state} to ${target}`);
+    if (target === undefined || !targets.includes(target)) throw new Error(`${view.state} to ${target}`);
     view.state = target;
     return effects;
   }

@@ -2,11 +2,12 @@
  * The client's messages that no token covers yet, in order. Pure.
  *
  * Messages are numbered 1, 2, 3 … over the whole life of a view. The outbox holds a run of them, from `received + 1` to
- * `sent`. An entry without data is void: it keeps its number, so that the numbering never shifts.
+ * `sent`. An entry without data is void: it keeps its number, so that the numbering never shifts. A `Blob` has its number
+ * too, and is to be read before it can be sent.
  */
 
 /** @typedef {import("./frames.js").Data} Data */
-/** @typedef {{ number: number, data: Data | null, secret: boolean, strikes: number }} Entry */
+/** @typedef {{ number: number, data: Data | Blob | null, secret: boolean, strikes: number }} Entry */
 
 export class Outbox {
   /** @type {Entry[]} */
@@ -27,20 +28,12 @@ export class Outbox {
     return this.received + this.#entries.length;
   }
 
-  /** The message that is replayed first. */
-  get head() {
-    return this.#entries[0];
-  }
-
   /**
-   * @param {Data | null} data
+   * @param {Data | Blob | null} data
    * @param {boolean} [secret] whether it must stay out of storage
-   * @returns {Entry} the new message, numbered
    */
   add(data, secret = false) {
-    const entry = { number: this.sent + 1, data, secret, strikes: 0 };
-    this.#entries.push(entry);
-    return entry;
+    this.#entries.push({ number: this.sent + 1, data, secret, strikes: 0 });
   }
 
   /**
@@ -95,8 +88,8 @@ export class Outbox {
     return this.#entries.slice(Math.max(0, number - this.received));
   }
 
-  /** @returns {(Data | null)[]} what storage may hold: a secret is void there */
+  /** @returns {(Data | null)[]} what storage may hold: a secret is void there, and so is what is not read yet */
   snapshot() {
-    return this.#entries.map((entry) => (entry.secret ? null : entry.data));
+    return this.#entries.map(({ data, secret }) => (secret || data instanceof Blob ? null : data));
   }
 }

@@ -2,7 +2,7 @@
 
 import { complain } from "./events.js";
 import { claim, watch } from "./lifecycle.js";
-import { Area, Slot, VIEW, disown, granted } from "./storage.js";
+import { Area, PREFIX, Slot, VIEW, disown, granted } from "./storage.js";
 
 /** @typedef {import("./frames.js").Pairs} Pairs */
 /** @typedef {import("./frames.js").Limits} Limits */
@@ -46,7 +46,7 @@ export class Page {
   constructor({ createForms = null } = {}) {
     this.#createForms = createForms;
     this.document = /** @type {{ document?: Document }} */ (globalThis).document;
-    const script = /** @type {HTMLElement | null | undefined} */ (
+    const script = /** @type {HTMLScriptElement | null | undefined} */ (
       this.document?.querySelector("script[data-quart-stash]")
     );
     const { identity: named = "", build, limits } = script?.dataset ?? {};
@@ -55,7 +55,8 @@ export class Page {
     this.build = build;
     this.identity = identity;
     this.limits = parse(limits);
-    const options = { identity };
+    // Other applications of this origin have a user, and a script, of their own.
+    const options = { identity, prefix: `${PREFIX}${script?.src.replace(/[^/]*$/, "") ?? ""}|` };
     this.areas = { tab: new Area(granted("sessionStorage"), options), browser: new Area(granted("localStorage"), options) };
     /** Whether the server said whose page this is. */
     this.marked = script != null;
@@ -190,7 +191,7 @@ export class Page {
     if (release) return true;
     // Nothing is waited for from here on: a copy with a name of its own must not pass for the owner of what it holds.
     // With its page the whole tab is copied, all its history entries; of a frame that is not so sure.
-    if (!this.owner && key === NAME) disown(this.areas.tab);
+    if (!this.owner && key === NAME) disown(this.areas.tab, new Area(tab));
     const renamed = random();
     try {
       tab.setItem(key, renamed);

@@ -50,6 +50,8 @@ export class Session {
   /** @type {Effect[]} */
   #effects = [];
   #running = false;
+  /** Whether storage has room for the view. */
+  #stored = true;
   #parked = false;
   /** Whether the page was told that there is no connection. */
   #told = false;
@@ -136,7 +138,10 @@ export class Session {
 
   /** Write everything to storage now. */
   store() {
-    if (this.machine.state !== "over") this.#slot.write(this.machine.snapshot());
+    if (this.machine.state === "over") return;
+    const stored = this.#slot.write(this.machine.snapshot());
+    if (!stored && this.#stored) this.#hooks.tell({ event: "oversize", what: "storage" });
+    this.#stored = stored;
   }
 
   /** Remove everything that is stored. */
@@ -160,7 +165,8 @@ export class Session {
   #heard(conn, data) {
     if (conn === this.machine.conn) this.#pulse.heard();
     const frame = parseDown(data);
-    if (frame?.type === "token") this.#world.backoff.reset();
+    // A token alone is no progress: a handler may send one, and fail, at each mount.
+    if (frame?.type === "token" && frame.received > this.machine.outbox.received) this.#world.backoff.reset();
     if (frame?.type === "mounted") {
       clearTimeout(this.#quiet);
       this.#quiet = setTimeout(() => this.machine.state === "live" && this.#world.backoff.reset(), QUIET);

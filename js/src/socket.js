@@ -33,8 +33,8 @@ const [CONNECTING, OPEN, CLOSING, CLOSED] = /** @type {const} */ ([0, 1, 2, 3]);
  *
  * Events, besides those of a `WebSocket`; what they say is in `event.detail`: `mounted` (`status`, `received`, `build`,
  * `reason`, `invalid`), `drain` (`deadline`; `event.waitUntil(promise)`), `synced` (`received`), `restored` and `conflict` (of
- * forms), `lost` (`numbers`, `messages`), `failed` (`number`), `oversize` (`what` was left out of a mount), `disconnected`,
- * `reconnected`, `stale` (`reason`, `reloads`; cancelable: the page is not reloaded).
+ * forms), `lost` (`numbers`, `messages`), `failed` (`number`), `oversize` (`what` had no room: in a mount, or in storage),
+ * `disconnected`, `reconnected`, `stale` (`reason`, `reloads`; cancelable: the page is not reloaded).
  */
 export class StashSocket extends EventTarget {
   static CONNECTING = CONNECTING;
@@ -72,8 +72,8 @@ export class StashSocket extends EventTarget {
   #status = null;
   /** @type {string | undefined} */
   #build;
-  /** Binary large objects that are being read; what is sent meanwhile waits for them. @type {Promise<void> | null} */
-  #reading = null;
+  /** Blobs that are, or were, being read; what is sent meanwhile waits for them. @type {Promise<void> | undefined} */
+  #reading;
   #stop = new AbortController();
   /** Whether the page wants to hear no more. */
   #silent = false;
@@ -84,7 +84,7 @@ export class StashSocket extends EventTarget {
    */
   constructor(url, options = {}) {
     super();
-    if (typeof options !== "object") throw new TypeError("a StashSocket takes options; its subprotocol is its own");
+    if (typeof options !== "object") throw new TypeError("a StashSocket takes options, no subprotocol");
     this.#options = options;
     this.url = absolute(url);
     const page = (this.#page = Page.current);
@@ -148,11 +148,11 @@ export class StashSocket extends EventTarget {
     if (this.#state > OPEN) return;
     this.#forms?.note();
     const payload = data instanceof Blob ? data : own(data);
-    const bytes = payload instanceof Blob ? payload.size : size(payload);
+    const bytes = size(payload);
     const limit = this.#limits?.message ?? Infinity;
-    if (bytes > limit) throw new RangeError(`a message of ${bytes} bytes; the server takes ${limit}`);
-    if (payload instanceof Blob || this.#reading) this.#queue(payload, secret);
-    else this.#session.handle({ do: "send", data: payload, secret });
+    if (bytes > limit) throw new RangeError(`the server takes ${limit} bytes, not ${bytes}`);
+    this.#session.handle({ do: "send", data: payload, secret });
+    if (payload instanceof Blob) this.#read(payload);
   }
 
   /**
@@ -185,7 +185,7 @@ export class StashSocket extends EventTarget {
    */
   close(code, reason) {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException(`the close code may not be ${code}`, "InvalidAccessError");
+      throw new DOMException(`not a close code: ${code}`, "InvalidAccessError");
     }
     if (reason !== undefined && size(reason) > 123) throw new DOMException("the reason is too long", "SyntaxError");
     if (this.#state > OPEN) return;
@@ -227,10 +227,8 @@ export class StashSocket extends EventTarget {
       complain(error);
     }
     try {
-      const forms = this.#forms?.pairs(this.#within);
-      if (forms && Object.keys(forms).length > 0) connect.forms = forms;
-      const empty = this.#forms?.empty(this.#within);
-      if (empty && Object.keys(empty).length > 0) connect.empty = empty;
+      connect.forms = this.#forms?.pairs(this.#within);
+      connect.empty = this.#forms?.empty(this.#within);
     } catch (error) {
       complain(error);
     }
@@ -250,15 +248,12 @@ export class StashSocket extends EventTarget {
     const forms = connect.forms ?? {};
     for (let bytes = measure(); bytes > limit; bytes = measure()) {
       const [form] = Object.keys(forms).sort((a, b) => size(JSON.stringify(forms[b])) - size(JSON.stringify(forms[a])));
-      if (form === undefined && !connect.params) return;
-      const what = form === undefined ? "params" : "forms";
-      if (form === undefined) delete connect.params;
-      else delete forms[form];
-      if (form !== undefined && connect.empty) delete connect.empty[form];
-      for (const part of /** @type {const} */ (["forms", "empty"])) {
-        if (Object.keys(connect[part] ?? {}).length === 0) delete connect[part];
-      }
-      const detail = { what, size: bytes, limit, ...(form !== undefined && { form }) };
+      if (form) {
+        delete forms[form];
+        delete connect.empty?.[form];
+      } else if (connect.params) delete connect.params;
+      else return;
+      const detail = { what: form ? "forms" : "params", size: bytes, limit, ...(form && { form }) };
       this.#emit(new CustomEvent("oversize", { detail }));
     }
   }
@@ -343,15 +338,11 @@ export class StashSocket extends EventTarget {
     });
   }
 
-  /** @param {Data | Blob} payload @param {boolean} secret */
-  #queue(payload, secret) {
-    const bytes = payload instanceof Blob ? payload.arrayBuffer().then((buffer) => new Uint8Array(buffer)) : payload;
-    const reading = Promise.all([bytes, this.#reading])
-      .then(([data]) => this.#session.handle({ do: "send", data, secret }), complain)
-      .then(() => {
-        if (this.#reading === reading) this.#reading = null;
-      });
-    this.#reading = reading;
+  /** @param {Blob} blob */
+  #read(blob) {
+    const bytes = blob.arrayBuffer().then((buffer) => new Uint8Array(buffer), (error) => (complain(error), null));
+    const read = bytes.then((data) => this.#session.handle({ do: "read", blob, data }));
+    this.#reading = Promise.all([this.#reading, read]).then(() => {});
   }
 
   /**
@@ -378,7 +369,7 @@ function absolute(url) {
   const full = new URL(url, document?.baseURI);
   full.protocol = full.protocol.replace(/^http/, "ws");
   full.hash = "";
-  if (!/^wss?:$/.test(full.protocol)) throw new DOMException(`not the URL of a WebSocket: ${full.protocol}`, "SyntaxError");
+  if (!/^wss?:$/.test(full.protocol)) throw new DOMException(`not a WebSocket: ${full.protocol}`, "SyntaxError");
   return full.href;
 }
 
@@ -390,7 +381,7 @@ function plain(params) {
   if (!params) return undefined;
   const value = JSON.parse(JSON.stringify(params));
   // Anything else would be a breach of the protocol, which ends the view.
-  if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("connect params are an object");
+  if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("params are an object");
   return value;
 }
 

@@ -13,7 +13,8 @@
  *   follow: () => void }} Shelf
  */
 
-const PREFIX = "quart-stash:";
+/** What the keys of all items begin with. */
+export const PREFIX = "quart-stash:";
 /** What the keys of all slots begin with. */
 export const VIEW = "view:";
 const never = () => false;
@@ -68,12 +69,14 @@ export class Area {
 
   /**
    * @param {StorageLike | null} storage `null`: in memory only
-   * @param {{ identity?: string, now?: () => number, maxAge?: number }} [options] milliseconds
+   * @param {{ prefix?: string, identity?: string, now?: () => number, maxAge?: number }} [options] `prefix`: what the keys
+   *   of one application begin with; unless given, it sees those of all. Milliseconds
    */
-  constructor(storage, { identity = "", now = Date.now, maxAge = 86_400_000 } = {}) {
+  constructor(storage, { prefix = PREFIX, identity = "", now = Date.now, maxAge = 86_400_000 } = {}) {
     /** Whether items outlive the page. */
     this.persistent = storage !== null;
     this.#storage = storage ?? new Memory();
+    this.prefix = prefix;
     this.identity = identity;
     this.now = now;
     this.maxAge = maxAge;
@@ -85,7 +88,7 @@ export class Area {
    * @returns {any} `null` if there is nothing that this identity may read
    */
   read(key, { late = false } = {}) {
-    const item = this.#item(PREFIX + key);
+    const item = this.#item(key);
     if (item === null) return null;
     if (item.i === this.identity && (late || item.x > this.now())) return item.v;
     this.remove(key);
@@ -102,7 +105,7 @@ export class Area {
     /** @type {Item} */
     const item = { i: this.identity, x: this.now() + maxAge, v: value };
     try {
-      this.#storage.setItem(PREFIX + key, JSON.stringify(item));
+      this.#storage.setItem(this.prefix + key, JSON.stringify(item));
       return true;
     } catch {
       this.remove(key);
@@ -115,14 +118,14 @@ export class Area {
    * @returns {boolean} whether another identity wrote it
    */
   foreign(key) {
-    const item = this.#item(PREFIX + key);
+    const item = this.#item(key);
     return item !== null && item.i !== this.identity;
   }
 
   /** @param {string} key */
   remove(key) {
     try {
-      this.#storage.removeItem(PREFIX + key);
+      this.#storage.removeItem(this.prefix + key);
     } catch {
       // Storage that can't be written holds nothing of ours.
     }
@@ -136,7 +139,7 @@ export class Area {
    */
   sweep({ late = never, foreign = never } = {}) {
     for (const key of this.keys()) {
-      const item = this.#item(PREFIX + key);
+      const item = this.#item(key);
       if (!item) continue;
       const ended = item.x <= this.now() && !late(key);
       if (ended || (item.i !== this.identity && !foreign(key))) this.remove(key);
@@ -150,7 +153,7 @@ export class Area {
   keys(prefix = "") {
     try {
       const all = Array.from({ length: this.#storage.length }, (_, index) => this.#storage.key(index) ?? "");
-      return all.filter((key) => key.startsWith(PREFIX + prefix)).map((key) => key.slice(PREFIX.length));
+      return all.filter((key) => key.startsWith(this.prefix + prefix)).map((key) => key.slice(this.prefix.length));
     } catch {
       return [];
     }
@@ -185,7 +188,7 @@ export class Area {
    */
   #item(key) {
     try {
-      const item = JSON.parse(this.#storage.getItem(key) ?? "null");
+      const item = JSON.parse(this.#storage.getItem(this.prefix + key) ?? "null");
       return typeof item?.i === "string" && typeof item.x === "number" ? item : null;
     } catch {
       return null;
@@ -217,12 +220,15 @@ export class Slot {
     return unpack(this.#area.read(this.#key, { late: true }));
   }
 
-  /** @param {Snapshot | null} snapshot `null`: there is nothing to keep */
+  /**
+   * @param {Snapshot | null} snapshot `null`: there is nothing to keep
+   * @returns {boolean} whether it is stored now; if not, nothing is
+   */
   write(snapshot) {
     const key = this.#name();
     if (key !== this.#key || snapshot === null) this.remove();
     this.#key = key;
-    if (snapshot !== null) this.#area.write(key, pack(snapshot));
+    return snapshot === null || this.#area.write(key, pack(snapshot));
   }
 
   remove() {
@@ -231,11 +237,16 @@ export class Slot {
 }
 
 /**
- * Turn all views of a tab into copies of somebody else's: the messages are their owner's to send.
+ * Turn all views of a tab into copies of somebody else's: the messages are their owner's to send. Of other applications
+ * nothing is copied.
  *
  * @param {Area} area
+ * @param {Area} all what all applications keep
  */
-export function disown(area) {
+export function disown(area, all) {
+  for (const key of all.keys()) {
+    if (key.includes(`|${VIEW}`) && !(PREFIX + key).startsWith(area.prefix)) all.remove(key);
+  }
   for (const key of area.keys(VIEW)) {
     const snapshot = unpack(area.read(key, { late: true }));
     if (snapshot?.token) area.write(key, pack({ ...snapshot, outbox: [], fork: true }));
@@ -243,9 +254,27 @@ export function disown(area) {
   }
 }
 
+/**
+ * Binary messages as they are stored: a queue is written whole with each message.
+ *
+ * @type {WeakMap<Uint8Array, { b: string }>}
+ */
+const coded = new WeakMap();
+
+/** @param {Uint8Array} bytes */
+function encode(bytes) {
+  let code = coded.get(bytes);
+  if (!code) {
+    let text = "";
+    for (const byte of bytes) text += String.fromCharCode(byte);
+    coded.set(bytes, (code = { b: btoa(text) }));
+  }
+  return code;
+}
+
 /** @param {Snapshot} snapshot */
 function pack({ token, received, outbox, fork }) {
-  const packed = outbox.map((data) => (data instanceof Uint8Array ? { b: btoa(latin(data)) } : data));
+  const packed = outbox.map((data) => (data instanceof Uint8Array ? encode(data) : data));
   return { token, received, sent: received + outbox.length, outbox: packed, fork };
 }
 
@@ -265,11 +294,4 @@ function unpack(item) {
   } catch {
     return null;
   }
-}
-
-/** @param {Uint8Array} bytes */
-function latin(bytes) {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }

@@ -15,6 +15,8 @@ const STRIKES = 3;
 /** Milliseconds after which a token that no process can judge is mounted anyway. */
 const PATIENCE = 60_000;
 
+const isFilled = (/** @type {object | undefined} */ map) => Object.keys(map ?? {}).length > 0;
+
 export class View {
   /** @type {State} */
   state = "waiting";
@@ -61,8 +63,8 @@ export class View {
       type: "mount",
       sent: this.outbox.sent,
       ...(params && { params }),
-      ...(forms && { forms }),
-      ...(empty && { empty }),
+      ...(isFilled(forms) && { forms }),
+      ...(isFilled(empty) && { empty }),
       ...(this.token !== null && { token: this.token }),
       ...(page && { page }),
       ...(build && { build }),
@@ -72,20 +74,28 @@ export class View {
     };
   }
 
+  /**
+   * @param {UpFrame} frame to go up on the connection that is mounted, or being mounted
+   * @param {Effect[]} effects
+   */
+  say(frame, effects) {
+    effects.push({ do: "frame", conn: Number(this.conn), frame });
+  }
+
   /** @returns {readonly import("./outbox.js").Entry[]} the messages that are on no wire yet */
   unsent() {
     return this.outbox.after(this.wired);
   }
 
   /**
-   * Put on the wire what is not there yet.
+   * Put on the wire what is not there yet, up to what is still to be read.
    *
    * @param {Effect[]} effects
    */
   transmit(effects) {
     for (const { number, data } of this.unsent()) {
-      const frame = data === null ? { type: /** @type {const} */ ("void"), number } : { message: data };
-      effects.push({ do: "frame", conn: Number(this.conn), frame });
+      if (data instanceof Blob) return;
+      this.say(data === null ? { type: "void", number } : { message: data }, effects);
       this.wired = number;
     }
   }
@@ -100,7 +110,7 @@ export class View {
     const entry = this.outbox.after().find((entry) => entry.number === number);
     if (!entry || entry.data === null || entry.number > this.wired || ++entry.strikes < STRIKES) return;
     effects.push({ do: "page", event: { event: "failed", number: entry.number, data: entry.data } });
-    this.outbox.void(entry.number);
+    entry.data = null;
     effects.push({ do: "store" });
   }
 
@@ -110,18 +120,29 @@ export class View {
    */
   lose(entries, effects) {
     if (entries.length === 0) return;
-    const [numbers, messages] = [entries.map((entry) => entry.number), entries.map((entry) => entry.data)];
-    effects.push({ do: "page", event: { event: "lost", numbers, messages } });
+    const numbers = entries.map((entry) => entry.number);
+    effects.push({ do: "page", event: { event: "lost", numbers, messages: entries.map((entry) => entry.data) } });
   }
 
   /**
-   * @param {number | undefined} code
-   * @param {string} reason
    * @param {Effect[]} effects
+   * @param {number} [code]
+   * @param {string} [reason]
    */
-  close(code, reason, effects) {
+  close(effects, code, reason = "") {
     if (this.conn !== null) effects.push({ do: "close", conn: this.conn, code, reason });
     if (this.next !== null) effects.push({ do: "close", conn: this.next });
     this.conn = this.next = null;
+  }
+
+  /**
+   * @param {Effect[]} effects
+   * @param {number} code how the view ends for the page
+   * @param {string} reason
+   * @param {number} [said] and for the server
+   */
+  end(effects, code, reason, said) {
+    this.close(effects, said, reason);
+    effects.push({ do: "over", code, reason });
   }
 }

@@ -157,12 +157,14 @@ test("a socket that opens when none is wanted is closed", () => {
   assert.deepEqual(live().handle({ do: "open", conn: 2 }), [{ do: "close", conn: 2 }]);
 });
 
-test("a token, a mount or a frame that can't be ends the view, and what is stored stays", () => {
+test("a token, a mount, an end or a frame that can't be ends the view, and what is stored stays", () => {
   const breaches = /** @type {any[]} */ ([
     null,
     { ...MOUNTED, status: "restored" },
     { type: "token", received: 3, token: "beyond what was sent" },
     { type: "token", received: 0, token: "older than what is held" },
+    { type: "finished", received: 3 },
+    { type: "finished", received: 0 },
   ]);
   for (const frame of breaches) {
     const machine = live({ token: "T1", received: 1, outbox: ["b"] });
@@ -171,7 +173,7 @@ test("a token, a mount or a frame that can't be ends the view, and what is store
     assert.deepEqual(effects.map((effect) => effect.do), ["close", "over"]);
     assert.deepEqual(machine.snapshot(), before);
   }
-  for (const received of [0, 3]) {
+  for (const received of [0, 2, 3]) {
     const machine = new Machine({ token: "T1", received: 1, outbox: ["b"] });
     machine.handle({ do: "connect", conn: 1 });
     machine.receive(1, { ...MOUNTED, status: "restored", received });

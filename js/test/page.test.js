@@ -96,7 +96,7 @@ test("the slot follows a page that moves to another history entry", async () => 
   socket.send("a");
   tab.state = null;
   socket.send("b");
-  assert.equal(keys().filter((key) => key.includes(":view:")).length, 1);
+  assert.equal(keys().filter((key) => key.includes("|view:")).length, 1);
   unload();
   page = tab.load();
   assert.equal(open().stats.sent, 2);
@@ -338,6 +338,56 @@ test("nothing stored under another identity is read or kept, neither views nor f
   assert.equal(network.last.said[0].sent, 0);
 });
 
+test("two applications of one origin leave each other's views, secrets and pages alone", async () => {
+  unload();
+  const [shop, desk] = [{ identity: "alice", under: "/shop" }, { identity: "1", under: "/desk" }];
+  const visited = /** @type {any[]} */ ([]);
+  for (const app of [shop, desk]) {
+    tab.state = null;
+    const left = (page = tab.load(app));
+    const socket = open();
+    await rest();
+    socket.send(app.under);
+    network.last.server.send({ type: "keep", key: "k", token: `secret of ${app.under}`, area: "browser", max_age: 3600 });
+    unload();
+    await rest();
+    visited.push({ app, left, state: tab.state });
+  }
+  for (const { app, left, state } of visited) {
+    tab.state = state;
+    left.fire("pageshow", { persisted: true });
+    assert.equal(tab.reloads, 0);
+    await rest();
+    left.fire("pagehide");
+    await rest();
+    page = tab.load({ ...app, build: "b2" });
+    const socket = open();
+    assert.equal(socket.stats.sent, 1);
+    await rest();
+    network.last.server.send({ type: "restore", key: "k", area: "browser" });
+    assert.equal(network.last.said.at(-1).token, `secret of ${app.under}`);
+    unload();
+  }
+});
+
+test("a duplicated tab takes no view of another application along", async () => {
+  unload();
+  page = tab.load({ under: "/shop" });
+  open().send("the owner's");
+  unload();
+  const entry = tab.state;
+  tab.state = null;
+  page = tab.load({ under: "/desk" });
+  await rest();
+  const copy = tab.duplicate();
+  page = copy.load({ under: "/desk" });
+  await pass(500);
+  unload();
+  copy.state = entry;
+  page = copy.load({ under: "/shop" });
+  assert.equal(open().stats.sent, 0);
+});
+
 test("a page without the script tag neither reads what a known identity stored, nor sweeps it away", () => {
   open().send("a");
   unload();
@@ -423,13 +473,13 @@ test("slots that have ended are swept at the start, but this page's own is left 
   mock.timers.tick(86_400_001);
   page = tab.load();
   assert.equal(open().stats.sent, 1);
-  assert.equal(keys().filter((key) => key.includes(":view:")).length, 1);
+  assert.equal(keys().filter((key) => key.includes("|view:")).length, 1);
 });
 
 test("storage that is damaged, blocked or absent is as good as empty", async () => {
   open().send("a");
   unload();
-  for (const [key] of tab.session.items) if (key.includes(":view:")) tab.session.items.set(key, "{broken");
+  for (const [key] of tab.session.items) if (key.includes("|view:")) tab.session.items.set(key, "{broken");
   page = tab.load();
   assert.equal(open().stats.sent, 0);
   Object.defineProperty(globalThis, "sessionStorage", {
@@ -469,7 +519,7 @@ test("a stored item that does not add up is discarded", () => {
   for (const damage of [{ sent: 7 }, { received: -1.5 }, { token: 7 }, { outbox: "a" }, { outbox: [{ b: "%" }] }, { outbox: [7] }, { received: -1, sent: 0 }]) {
     open().send("a");
     unload();
-    const key = keys().find((name) => name.includes(":view:")) ?? "";
+    const key = keys().find((name) => name.includes("|view:")) ?? "";
     const item = JSON.parse(tab.session.getItem(key) ?? "");
     Object.assign(item.v, damage);
     tab.session.setItem(key, JSON.stringify(item));
@@ -484,7 +534,7 @@ test("a form that the server has dealt with is dropped, whichever history entry 
   const write = (/** @type {string} */ key) => page.page.areas.tab.write(key, {});
   ["form@one:form:profile", "form@two:form:profile", "form@one:form:other"].forEach(write);
   page = tab.load({ dealt: ["profile"] });
-  assert.deepEqual(keys().filter((key) => key.includes(":form:")), ["quart-stash:form@one:form:other"]);
+  assert.deepEqual(keys().filter((key) => key.includes("|form@")), ["quart-stash:https://shop.example/_stash/|form@one:form:other"]);
 });
 
 test("forms are told when the tab was another user's before", () => {

@@ -24,7 +24,7 @@ afterEach(() => assert.deepEqual(complaints.splice(0), []));
 
 /** @param {{ type: string }[]} heard */
 const types = (heard) => heard.map(({ type }) => type);
-const stored = () => [...tab.session.items].filter(([key]) => key.includes(":view:")).map(([, value]) => JSON.parse(value).v);
+const stored = () => [...tab.session.items].filter(([key]) => key.includes("|view:")).map(([, value]) => JSON.parse(value).v);
 
 test("it has the interface of a WebSocket, and resolves its address as the page does", async () => {
   const socket = open();
@@ -84,16 +84,27 @@ test("a message is in storage before it is on the wire", async () => {
   assert.equal(network.last.said.length, 2);
 });
 
-test("where storage is full, the item goes away rather than stale, and the view works on in memory", async () => {
+test("where storage is full, the item goes away rather than stale, the view works on in memory, and the page hears it once", async () => {
   const socket = open();
+  const heard = record(socket);
   await rest();
   tab.session.quota = 10;
   socket.send("a");
+  socket.send("b");
   assert.deepEqual(stored(), []);
+  const told = () => heard.filter(({ type }) => type === "oversize");
+  assert.deepEqual(told(), [{ type: "oversize", what: "storage" }]);
   network.last.end(1006);
   await pass(200);
   network.last.server.settle();
-  assert.deepEqual(network.last.server.view.list, ["a"]);
+  assert.deepEqual(network.last.server.view.list, ["a", "b"]);
+  assert.equal(told().length, 1);
+  tab.session.quota = Infinity;
+  socket.send("c");
+  assert.deepEqual(stored()[0].outbox, ["c"]);
+  tab.session.quota = 10;
+  socket.send("d");
+  assert.equal(told().length, 2);
 });
 
 test("typed arrays, buffers and blobs arrive as bytes, in the order of their sends", async () => {
@@ -334,8 +345,8 @@ test("trace 21: a second drain right after the hand-over loses nothing", async (
   assert.deepEqual(network.last.server.view.list, ["a", "b"]);
 });
 
-test("an end without a word is followed by back-off with jitter, which a token resets", async () => {
-  open();
+test("an end without a word is followed by back-off with jitter, which progress resets", async () => {
+  const socket = open();
   await rest();
   network.mood = "refuse";
   network.last.end(1006);
@@ -348,12 +359,27 @@ test("an end without a word is followed by back-off with jitter, which a token r
   }
   network.mood = "accept";
   await pass(1600);
+  socket.send("a");
   network.last.server.settle();
   network.last.end(1006);
   const before = network.sockets.length;
   await pass(100);
   assert.equal(network.sockets.length, before + 1);
 });
+
+test("a handler that commits and raises at each mount is mounted ever more seldom", async () => {
+  const socket = open();
+  for (const wait of [100, 200, 400, 800]) {
+    await rest();
+    network.last.server.seal();
+    network.last.end(1011);
+    await pass(wait - 1);
+    assert.equal(network.last.readyState, 3, `not before ${wait} ms`);
+    await pass(1);
+  }
+  assert.equal(socket.stats.mounts, 5);
+});
+
 
 test("the page is told of a gap only when it lasts, and then of its end", async () => {
   const socket = open();
@@ -627,7 +653,7 @@ test("forget removes the slot, the secrets and the forms", async () => {
   socket.forget();
   await rest();
   assert.deepEqual(stored(), []);
-  assert.deepEqual([...tab.local.items.keys()], ["quart-stash:identity"]);
+  assert.deepEqual([...tab.local.items.keys()], ["quart-stash:https://shop.example/_stash/|identity"]);
   assert.ok(page.forms.calls.includes("forget"));
 });
 
@@ -811,7 +837,7 @@ test("what forms tell is told by the socket", async () => {
 });
 
 test("two sockets of one page have two slots, the same ones after a reload", async () => {
-  const slots = () => [...tab.session.items.keys()].filter((key) => key.includes(":view:"));
+  const slots = () => [...tab.session.items.keys()].filter((key) => key.includes("|view:"));
   open().send("1");
   open().send("2");
   open({ name: "chat" }).send("3");
@@ -822,4 +848,99 @@ test("two sockets of one page have two slots, the same ones after a reload", asy
   const sockets = [open(), open(), open({ name: "chat" })];
   assert.deepEqual(sockets.map((socket) => socket.stats.sent), [1, 1, 1]);
   assert.deepEqual(slots(), names);
+});
+
+/** A Blob that is read when the test says so. */
+class SlowBlob extends Blob {
+  /** @type {(buffer: ArrayBuffer) => void} */
+  done = () => {};
+  /** @type {(error: Error) => void} */
+  fail = () => {};
+
+  /** @override */
+  arrayBuffer() {
+    return new Promise((/** @type {(buffer: any) => void} */ done, fail) => {
+      this.done = () => done(new TextEncoder().encode("blob").buffer);
+      this.fail = fail;
+    });
+  }
+}
+
+/** @param {SlowBlob} blob */
+const read = async (blob) => {
+  blob.done(new ArrayBuffer(0));
+  await rest();
+};
+
+test("a blob takes its number at once, and what is sent after it is stored at once and goes out after it", async () => {
+  const socket = open();
+  await rest();
+  const [one, two] = [new SlowBlob(["blob"]), new SlowBlob(["blob"])];
+  for (const data of ["before", one, "between", two, "after"]) socket.send(data);
+  assert.deepEqual(stored()[0].outbox, ["before", null, "between", null, "after"]);
+  assert.deepEqual(network.last.said.slice(1), [{ message: "before" }]);
+  assert.equal(socket.bufferedAmount, 4 + 7 + 4 + 5);
+  await read(two);
+  assert.equal(network.last.said.length, 2);
+  await read(one);
+  const bytes = new TextEncoder().encode("blob");
+  const messages = network.last.said.slice(1).map(({ message }) => message);
+  assert.deepEqual(messages, ["before", bytes, "between", bytes, "after"]);
+  assert.deepEqual(stored()[0].outbox, ["before", { b: btoa("blob") }, "between", { b: btoa("blob") }, "after"]);
+});
+
+test("a page that goes away while it reads a blob keeps what it sent after it, and the blob's number", async () => {
+  const socket = open();
+  await rest();
+  socket.send(new SlowBlob(["blob"]));
+  socket.send("after");
+  page.fire("pagehide");
+  page = tab.load();
+  open();
+  await rest();
+  assert.deepEqual(network.last.said.slice(1), [{ type: "void", number: 1 }, { message: "after" }]);
+});
+
+test("a blob that is being read when its view is finished is lost, and the page hears it", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  const blob = new SlowBlob(["blob"]);
+  socket.send(blob);
+  socket.send("after");
+  network.last.server.send({ type: "finished", received: 0 });
+  await read(blob);
+  assert.deepEqual(heard.at(-2), { type: "lost", numbers: [1, 2], messages: [blob, "after"] });
+});
+
+test("a blob that can't be read is void, and the page hears it", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  const blob = new SlowBlob(["blob"]);
+  socket.send(blob);
+  socket.send("after");
+  blob.fail(new Error("the file has changed"));
+  await rest();
+  assert.deepEqual(heard.at(-1), { type: "failed", number: 1, data: blob });
+  assert.deepEqual(network.last.said.slice(1), [{ type: "void", number: 1 }, { message: "after" }]);
+  assert.equal(complaints.splice(0).length, 1);
+});
+
+test("a hand-over whose deadline passes while a blob is read says what was on the wire, and the blob goes to the next", async () => {
+  const socket = open();
+  await rest();
+  const { last } = network;
+  const blob = new SlowBlob(["blob"]);
+  socket.send("before");
+  socket.send(blob);
+  last.server.drain(9000);
+  await pass(8000);
+  assert.deepEqual(last.said.slice(2), [{ type: "flushed", sent: 1 }]);
+  last.server.settle();
+  await rest();
+  await read(blob);
+  assert.equal(network.sockets.length, 2);
+  network.last.server.settle();
+  assert.deepEqual(network.last.server.view.n, 2);
 });

@@ -13,7 +13,7 @@ let page;
 let network;
 
 const open = stage((made) => ({ tab, page, network } = made));
-const views = () => [...tab.session.items].filter(([key]) => key.includes(":view:")).map(([, value]) => JSON.parse(value).v);
+const views = () => [...tab.session.items].filter(([key]) => key.includes("|view:")).map(([, value]) => JSON.parse(value).v);
 
 test("trace 4: a process that can't judge the token changes nothing, and a fitting one gets it with all that is not in it", async () => {
   const socket = open();

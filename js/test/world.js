@@ -135,14 +135,16 @@ export class Tab {
   /**
    * Load the page.
    *
-   * @param {{ identity?: string | null, build?: string, limits?: object, dealt?: string[] }} [markup] `dealt`: the forms
-   *   that the server says it has dealt with
+   * @param {{ identity?: string | null, build?: string, limits?: object, dealt?: string[], under?: string }} [markup] `dealt`: the
+   *   forms that the server says it has dealt with; `under`: where the application is mounted
    */
-  load({ identity = "alice", build = "b1", limits, dealt = [] } = {}) {
+  load({ identity = "alice", build = "b1", limits, dealt = [], under = "" } = {}) {
     const window = new EventTarget();
     const forms = new FakeForms();
     const root = new Map();
-    const script = identity === null ? null : { dataset: { identity, build, limits: limits && JSON.stringify(limits) } };
+    const src = `https://shop.example${under}/_stash/quart-stash.${build}.js`;
+    const dataset = { identity, build, limits: limits && JSON.stringify(limits) };
+    const script = identity === null ? null : { dataset, src };
     const cookies = {
       get: () => this.cookie ?? "",
       set: (/** @type {string} */ text) => void (this.cookie = this.cookie === null ? null : text.replace(/;.*/, "")),

@@ -126,10 +126,8 @@ class Client:
     def _queue(self, event: s.Send, effects: list[s.Effect]) -> None:
         self.outbox.add(event.data, secret=event.secret)
         effects.append(s.Store())
-
-    def _transmit(self, event: s.Send, effects: list[s.Effect]) -> None:
-        self._queue(event, effects)
-        self._wire(effects)
+        if self.state in (State.LIVE, State.DRAINING):
+            self._wire(effects)
 
     def _offer(self, event: s.Open, effects: list[s.Effect]) -> None:
         if self.next is not None and self.next != event.conn:
@@ -152,9 +150,9 @@ class Client:
         effects.append(s.Frame(event.conn, self._mount_frame(event)))
 
     def _mounted(self, frame: frames.Mounted, effects: list[s.Effect]) -> State | None:
-        gap = not self.outbox.received <= frame.received <= self.outbox.sent
         renewed = frame.status != "restored" and self.token is not None
-        if gap and not renewed:
+        # What no token covers is not received, whatever a server says of it.
+        if self._is_off(frame.received) and not renewed:
             return self._breach(frame, effects)
         lost = self.outbox.reset(frame.received) if renewed else []
         self.outbox.trim(frame.received)
@@ -174,7 +172,7 @@ class Client:
         return None
 
     def _take_token(self, frame: frames.Token, effects: list[s.Effect]) -> State | None:
-        if not self.outbox.received <= frame.received <= self.wired:
+        if self._is_off(frame.received):
             return self._breach(frame, effects)
         self.token = frame.token
         self.outbox.trim(frame.received)
@@ -199,7 +197,7 @@ class Client:
         effects.append(_page("drain", conn=conn, deadline=frame.deadline))
 
     def _flush(self, _: s.Hooks, effects: list[s.Effect]) -> None:
-        effects.append(s.Frame(self.conn or 0, frames.Flushed(self.outbox.sent)))
+        effects.append(s.Frame(self.conn or 0, frames.Flushed(self.wired)))
 
     def _deliver(self, data: s.Down, effects: list[s.Effect]) -> None:
         effects.append(_page("message", data=data))
@@ -218,15 +216,17 @@ class Client:
         self.outbox.void(frame.number)
         effects += [s.Store(), _page("failed", number=frame.number)]
 
-    def _finished(self, frame: frames.Finished, effects: list[s.Effect]) -> None:
+    def _finished(self, frame: frames.Finished, effects: list[s.Effect]) -> State | None:
+        if self._is_off(frame.received):
+            return self._breach(frame, effects)
         self.outbox.trim(frame.received)
         lost = self.outbox.reset(self.outbox.received)
         self.token = None
         effects.append(s.Forget())
-        self._close(1000, "", effects)
-        effects.append(s.Over(1000, ""))
+        self._end(effects, 1000, "", 1000)
         # Last, so that a listener may send them to a new view from here.
         self._lose(lost, effects)
+        return None
 
     def _clear(self, frame: frames.Clear, effects: list[s.Effect]) -> None:
         effects.append(s.Clear(frame.form))
@@ -243,16 +243,14 @@ class Client:
     def _ended(self, event: s.End, effects: list[s.Effect]) -> State:
         self.conn = None
         if event.code in _STOP:
-            self._close(None, "", effects)
-            effects.append(s.Over(event.code, event.reason))
-            return State.OVER
+            return self._end(effects, event.code, event.reason)
         if event.code == 4409 and self._deferred is None:
             self._deferred = event.now
         # A process that crashes may have died of the message in hand; a frame that is too large will be so again.
         if event.code == 1006:
             self._strike(self._taken, effects)
         if event.code == 1009:
-            self._strike(self.outbox.head.number if self.outbox.head else None, effects)
+            self._strike(self.outbox.received + 1, effects)
         self.wired = self.outbox.received
         effects.append(s.OpenLater(self.delay) if self.next is None else s.Mount(self.next))
         return State.WAITING
@@ -264,7 +262,7 @@ class Client:
             effects.append(s.OpenLater(self.delay))
 
     def _park(self, _: s.Park, effects: list[s.Effect]) -> None:
-        self._close(None, "", effects)
+        self._close(effects)
         self.wired = self.outbox.received
         self._copied = self.outbox.sent
         effects.append(s.Store())
@@ -275,18 +273,19 @@ class Client:
         effects.append(s.Store())
 
     def _quit(self, event: s.Quit, effects: list[s.Effect]) -> None:
-        self._close(event.code, event.reason, effects)
-        effects.append(s.Over(1005 if event.code is None else event.code, event.reason))
+        self._end(effects, 1005 if event.code is None else event.code, event.reason, event.code)
 
     def _breach(self, _: object, effects: list[s.Effect]) -> State:
-        self._close(_BREACH, "protocol error", effects)
-        effects.append(s.Over(1002, "protocol error"))
-        return State.OVER
+        return self._end(effects, 1002, "protocol error", _BREACH)
 
     def _ignore(self, _: object, __: list[s.Effect]) -> None:
         pass
 
     # What the actions share.
+
+    def _is_off(self, received: int) -> bool:
+        """Whether a server can't have received so many messages on this connection."""
+        return not self.outbox.received <= received <= self.wired
 
     def _mount_frame(self, event: s.Connect) -> frames.Mount:
         waited = None if self._deferred is None or event.now is None else event.now - self._deferred
@@ -326,7 +325,12 @@ class Client:
             numbers, messages = [entry.number for entry in entries], [entry.data for entry in entries]
             effects.append(_page("lost", numbers=numbers, messages=messages))
 
-    def _close(self, code: int | None, reason: str, effects: list[s.Effect]) -> None:
+    def _end(self, effects: list[s.Effect], code: int, reason: str, said: int | None = None) -> State:
+        self._close(effects, said, reason)
+        effects.append(s.Over(code, reason))
+        return State.OVER
+
+    def _close(self, effects: list[s.Effect], code: int | None = None, reason: str = "") -> None:
         if self.conn is not None:
             effects.append(s.Close(self.conn, code, reason))
         if self.next is not None:
@@ -403,13 +407,11 @@ TABLE: Final[dict[State, dict[type, Row]]] = {
     },
     _S.LIVE: {
         **_mounted(_S.LIVE),
-        s.Send: (_C._transmit, _S.LIVE),
         frames.Drain: (_C._drain, _S.DRAINING),
         s.Open: (_C._surplus, _S.LIVE),
     },
     _S.DRAINING: {
         **_leaving(_S.DRAINING),
-        s.Send: (_C._transmit, _S.DRAINING),
         s.Hooks: (_C._flush, _S.FLUSHED),
     },
     _S.FLUSHED: _leaving(_S.FLUSHED),

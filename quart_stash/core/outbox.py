@@ -47,11 +47,6 @@ class Outbox:
         """Number of the newest message."""
         return self.received + len(self._entries)
 
-    @property
-    def head(self) -> Entry | None:
-        """The message that is replayed first."""
-        return self._entries[0] if self._entries else None
-
     def add(self, data: Data | None, *, secret: bool = False) -> Entry:
         """Number a new message and keep it."""
         entry = Entry(self.sent + 1, data, secret)

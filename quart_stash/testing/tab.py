@@ -161,7 +161,8 @@ class Tab:
                 frame = frames.parse_down(data)
             except ProtocolError:
                 logger.warning("a server said what is no frame")
-        if isinstance(frame, frames.Token):
+        # A token alone is no progress: a handler may send one, and fail, at each mount.
+        if isinstance(frame, frames.Token) and frame.received > self.received:
             self._backoff.reset()
         self._run(self.machine.receive(conn, frame))
         if conn == self.machine.conn:

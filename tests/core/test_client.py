@@ -150,6 +150,29 @@ def test_never_raises(steps: list[Any]) -> None:
         ]
 
 
+@pytest.mark.parametrize("received", [0, 2, 3])
+@pytest.mark.parametrize("status", ["fresh", "restored"])
+def test_a_mount_that_can_not_be(status: Any, received: int) -> None:
+    """A mount that has received fewer messages than the token covers, or more, ends the view; all that is stored stays."""
+    slot = s.Slot("T1" if status == "restored" else None, 1, ("b",))
+    machine = Client(slot)
+    machine.handle(s.Connect(1))
+    machine.receive(1, frames.Mounted(status, received, "b1", LIMITS))
+    assert (machine.state, machine.slot()) == (State.OVER, slot)
+
+
+@pytest.mark.parametrize("received", [0, 3])
+@pytest.mark.parametrize("frame", [frames.Finished, frames.Token], ids=["finished", "token"])
+def test_a_count_that_can_not_be(frame: Any, received: int) -> None:
+    """A server that claims more messages than were on the wire, or fewer than before, ends the view; its slot stays."""
+    slot = s.Slot("T1", 1, ("b",))
+    machine = Client(slot)
+    machine.handle(s.Connect(1))
+    machine.receive(1, frames.Mounted("restored", 1, "b1", LIMITS))
+    machine.receive(1, frame(received) if frame is frames.Finished else frame(received, "T2"))
+    assert (machine.state, machine.slot()) == (State.OVER, slot)
+
+
 def test_table_names_only_its_states() -> None:
     """Each row's targets are states, and the last state has no way out."""
     for rows in TABLE.values():
@@ -170,4 +193,4 @@ def test_an_outbox_keeps_its_numbers() -> None:
     outbox.drop(4)
     assert [(entry.number, entry.data) for entry in outbox.after()] == [(3, "e")]
     assert [entry.data for entry in outbox.reset(0)] == ["e"]
-    assert outbox.head is None
+    assert outbox.after() == []

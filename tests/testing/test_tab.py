@@ -147,6 +147,23 @@ async def test_tries_begin_anew_after_ten_quiet_seconds() -> None:
 
 
 @in_virtual_time
+async def test_a_handler_that_commits_and_raises_at_each_mount() -> None:
+    """A token that covers no further message is no progress: the waits grow up to five seconds."""
+
+    async def handler(view: View[Log]) -> None:
+        view.state.said.append("loading")
+        await view.send("loading")
+        await asyncio.sleep(1)  # the token of that is sent
+        raise RuntimeError("no database")
+
+    page = Page(Process(handler, Log))
+    await page.start()
+    await asyncio.sleep(120)
+    assert page.tab._backoff._attempt > 5
+    await page.tab.close()
+
+
+@in_virtual_time
 async def test_a_short_loss_is_not_told() -> None:
     """The page hears of no loss that is over within half a second, but of how long it was."""
     page = Page(Process(echo, Log))

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { complain } from "../events.js";
 import { Adopter } from "./adopt.js";
 import { empty, filled } from "./collect.js";
 import { controlsOf, isNative } from "./dom.js";
@@ -362,8 +363,7 @@ export class Forms extends EventTarget {
    * @param {string} [field]
    */
   #report(error, form, field) {
-    if (typeof reportError === "function") reportError(error);
-    else console.error(error);
+    complain(error);
     this.#emit("restored", { form, field: field ?? null, outcome: "skipped", why: "error" });
   }
 

@@ -128,7 +128,7 @@ async def test_full(tab: Tab, tmp_path: Path) -> None:
         tab.run(PASTE, LONG)
         say(tab, LONG)
         tab.wait_for(f"{STORED} === 0", ":form:note")
-        assert tab.evaluate(STORED, ":view:") == 0
+        assert tab.evaluate(STORED, "|view:") == 0
         await servers.kill()
         sees(tab, LONG, "one", LONG)
         tab.run(ROOM)
