@@ -122,6 +122,17 @@ def bundle() -> None:
     run(node / "npm", "run", "--silent", "build", cwd=ROOT / "js", path=(node,))
 
 
+def test(here: Path, *arguments: str) -> None:
+    """Run Python tests, more at a time than there are processors: nearly all of them wait for some other process.
+
+    Args:
+        here: the `bin` directory of their environment.
+        *arguments: of pytest.
+    """
+    workers = ("--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal")
+    run(here / "python", "-m", "pytest", "--quiet", *workers, *arguments)
+
+
 def unit() -> None:
     """The Python tests, servers included, on every supported Python."""
     install_programs("haproxy", "nginx")
@@ -131,7 +142,7 @@ def unit() -> None:
         say = "from importlib.metadata import version as of; print(*(f'{n} {of(n)}' for n in sys.argv[1:]))"
         print(f"-- Python {version}", flush=True)
         run(here / "python", "-c", f"import sys; {say}", *names)
-        run(here / "python", "-m", "pytest", "--quiet", "--ignore=tests/browser")
+        test(here, "--ignore=tests/browser")
 
 
 def model() -> None:
@@ -147,7 +158,7 @@ def browser() -> None:
     install_programs("chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "haproxy", "nginx")
     # axe, which looks for what a screen reader stumbles over.
     install_packages(find_node())
-    run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
+    test(here, "tests/browser")
 
 
 def pictures() -> None:
