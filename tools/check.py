@@ -60,6 +60,8 @@ def run(*command: str | Path, cwd: Path = ROOT, path: tuple[Path, ...] = ()) -> 
     print(f"$ {shown}", flush=True)
     # Node's runner is brief, and counts at its end, as if this were a terminal.
     environment = {**os.environ, "NODE_OPTIONS": "--test-reporter=spec", "PATH": search_path(*path)}
+    # Images of containers set it. Tests start hundreds of servers: so the code is compiled once.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with subprocess.Popen(
         command,
         cwd=cwd,
@@ -129,8 +131,10 @@ def test(here: Path, *arguments: str) -> None:
         here: the `bin` directory of their environment.
         *arguments: of pytest.
     """
-    workers = ("--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal")
-    run(here / "python", "-m", "pytest", "--quiet", *workers, *arguments)
+    # A browser is large: beyond some of them memory is what there is too little of.
+    workers = min(2 * (os.cpu_count() or 1), 8)
+    beside = ("--numprocesses", str(workers), "--dist", "worksteal")
+    run(here / "python", "-m", "pytest", "--quiet", *beside, *arguments)
 
 
 def unit() -> None:
