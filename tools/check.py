@@ -60,6 +60,8 @@ def run(*command: str | Path, cwd: Path = ROOT, path: tuple[Path, ...] = ()) -> 
     print(f"$ {shown}", flush=True)
     # Node's runner is brief, and counts at its end, as if this were a terminal.
     environment = {**os.environ, "NODE_OPTIONS": "--test-reporter=spec", "PATH": search_path(*path)}
+    # Images of containers set it. Tests start hundreds of servers: so the code is compiled once.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with subprocess.Popen(
         command,
         cwd=cwd,
@@ -122,6 +124,19 @@ def bundle() -> None:
     run(node / "npm", "run", "--silent", "build", cwd=ROOT / "js", path=(node,))
 
 
+def test(here: Path, *arguments: str) -> None:
+    """Run Python tests, more at a time than there are processors: nearly all of them wait for some other process.
+
+    Args:
+        here: the `bin` directory of their environment.
+        *arguments: of pytest.
+    """
+    # A browser is large: beyond some of them memory is what there is too little of.
+    workers = min(2 * (os.cpu_count() or 1), 8)
+    beside = ("--numprocesses", str(workers), "--dist", "worksteal")
+    run(here / "python", "-m", "pytest", "--quiet", *beside, *arguments)
+
+
 def unit() -> None:
     """The Python tests, servers included, on every supported Python."""
     install_programs("haproxy", "nginx")
@@ -131,7 +146,7 @@ def unit() -> None:
         say = "from importlib.metadata import version as of; print(*(f'{n} {of(n)}' for n in sys.argv[1:]))"
         print(f"-- Python {version}", flush=True)
         run(here / "python", "-c", f"import sys; {say}", *names)
-        run(here / "python", "-m", "pytest", "--quiet", "--ignore=tests/browser")
+        test(here, "--ignore=tests/browser")
 
 
 def model() -> None:
@@ -147,7 +162,7 @@ def browser() -> None:
     install_programs("chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb", "haproxy", "nginx")
     # axe, which looks for what a screen reader stumbles over.
     install_packages(find_node())
-    run(here / "python", "-m", "pytest", "--quiet", "tests/browser")
+    test(here, "tests/browser")
 
 
 def pictures() -> None:

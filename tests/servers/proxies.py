@@ -195,9 +195,10 @@ async def _proxy(name: str, folder: Path, configure: Callable[[int], str]) -> As
 def free_port() -> int:
     """Return a loopback port that nobody has, for a process that opens it later, or again.
 
-    It is below those that the kernel gives to outgoing connections, one of which could take it meanwhile.
+    It is below those that the kernel gives to outgoing connections, one of which could take it meanwhile. Tests that run
+    beside each other, in processes of their own, choose among different ones.
     """
-    for port in random.sample(range(20_000, 32_000), 100):
+    for port in random.sample(range(20_000 + os.getpid() % 100, 32_000, 100), 100):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise OSError("no free port")
