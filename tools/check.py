@@ -131,8 +131,7 @@ def test(here: Path, *arguments: str) -> None:
         here: the `bin` directory of their environment.
         *arguments: of pytest.
     """
-    # A browser is large: beyond some of them memory is what there is too little of.
-    workers = min(2 * (os.cpu_count() or 1), 8)
+    workers = min((os.cpu_count() or 1) + 1, 8)  # beyond some browsers memory is what there is too little of
     beside = ("--numprocesses", str(workers), "--dist", "worksteal")
     run(here / "python", "-m", "pytest", "--quiet", *beside, *arguments)
 

@@ -156,7 +156,9 @@ class Socket:
                 {"type": "websocket.send", "text": text, "bytes": None if text is not None else data}
             )
             self.sent += 1
-        except Exception as error:  # whatever a server says of a connection on which it can't send: it is over
+        except (
+            Exception
+        ) as error:  # whatever a server says of a connection on which it can't send: it is over
             self.end()
             if not isinstance(error, OSError):
                 raise

@@ -436,7 +436,9 @@ async def test_progress_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert lines[-1].startswith("drained: 1 of 2 synced, 1 timed out, in 3.")
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError(), RuntimeError("it was closed")], ids=["gone", "confused"])
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(), RuntimeError("it was closed")], ids=["gone", "confused"]
+)
 @in_virtual_time
 async def test_a_server_that_can_not_send_the_drain(error: Exception) -> None:
     """Whatever it says of a connection that is over, the drain does not wait for that view."""

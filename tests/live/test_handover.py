@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from quart_stash.core.drain import plan_drain
 from quart_stash.errors import ConfigurationError
 from quart_stash.live import gateway, handover
 from quart_stash.live.socket import Socket
@@ -220,8 +219,7 @@ async def test_a_drain_in_the_middle_of_a_hand_over() -> None:
         if pipe not in (done, mute):
             await pipe.answer_drain(sent=0)
     assert await mute.closed() == 1012
-    plan = plan_drain(7, timeout=10, rate=2)  # told with its batch, and given as long as all the others
-    assert plan.answer - 1e-6 <= now() - start <= plan.deadline + 1e-6
+    assert 6 - 1e-6 <= now() - start <= 9 + 1e-6  # told with its batch, and given as long as all the others
     await drain
     assert now() - start <= 10
     assert all(len(pipe.frames("drain")) == 1 for pipe in pipes)

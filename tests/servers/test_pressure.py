@@ -62,7 +62,10 @@ async def raw(server: Server, path: str) -> RawPeer:
     server.peers.callback(peer.close)
     await peer.connect()
     assert " 101 " in await peer.ask(path)
+    before = await live(server)
     await peer.mount()
+    while await live(server) == before:  # what it sends before would break the protocol
+        await asyncio.sleep(0.02)
     return peer
 
 
