@@ -326,7 +326,10 @@ class Session:
         await self._apply(event)
 
     async def _apply(self, event: events.Event) -> None:
-        for effect in self.machine.handle(event):
+        effects = self.machine.handle(event)
+        if self.machine.state is State.ENDED:
+            self._ended()  # at once: what is said last waits for a peer that may not read
+        for effect in effects:
             await self._perform(effect)
 
     async def _perform(self, effect: events.Effect) -> None:
@@ -345,7 +348,6 @@ class Session:
         elif isinstance(effect, events.Close):
             if effect.code in (1002, 1009, 1013, 4408):
                 logger.info("a client was closed with %d: %s", effect.code, effect.reason)
-            self._ended()
             await self.socket.close(effect.code, effect.reason)
         elif not self.plain:
             await self.socket.send_frame(frames.encode(effect))

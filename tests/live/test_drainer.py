@@ -449,3 +449,26 @@ async def test_a_server_that_can_not_send_the_drain(error: Exception) -> None:
     assert now() < 1
     assert process.outcomes == {"gone": 1}
     await pipe.ended()
+
+
+@in_virtual_time
+async def test_a_view_that_finishes_before_a_peer_that_does_not_read() -> None:
+    """It is finished, and not gone, however long the drain goes on for others."""
+
+    async def handler(view: View[Any]) -> None:
+        await view.receive()
+
+    process = Process(handler, shutdown_timeout=4)
+    silent, unread = await process.mount(), await process.mount()
+    drain = process.drain()
+    await unread.until(lambda: unread.frames("drain"))
+    unread.readable = False
+    unread.message("the last one")
+    await silent.closed()
+    await drain
+    await unread.ended()
+    assert process.outcomes == {"finished": 1, "timed-out": 1}
+    assert [data["outcome"] for kind, data in process.notes if kind == "view_drained"] == [
+        "finished",
+        "timed-out",
+    ]
