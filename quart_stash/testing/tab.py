@@ -248,7 +248,7 @@ class Tab:
 
     def _tell(self, name: str, detail: dict[str, Any]) -> None:
         if name == "mounted":
-            self._restart("quiet", _QUIET, self._backoff.reset)
+            self._restart("quiet", _QUIET, self._calm)
             if self._lost is not None:
                 since, cause = self._lost
                 self._lost = None
@@ -261,6 +261,10 @@ class Tab:
                 self._timers.start("ahead", min(_AHEAD, in_time), self._settled)
             else:
                 self._settled()
+
+    def _calm(self) -> None:
+        if self.machine.state is State.LIVE:
+            self._backoff.reset()
 
     def _settled(self) -> None:
         """Hand the view over, now that the next connection is open, or can't be opened just now."""

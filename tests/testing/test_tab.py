@@ -147,6 +147,21 @@ async def test_tries_begin_anew_after_ten_quiet_seconds() -> None:
 
 
 @in_virtual_time
+async def test_ten_seconds_without_a_connection_are_no_quiet_ones() -> None:
+    """A view that is lost within ten seconds of its mount goes on with the waits that it has come to."""
+    page = Page(Process(echo))
+    await page.start()
+    page.process = None
+    page.pipes[-1].disconnect()
+    await asyncio.sleep(9.9)
+    before = page.tab._backoff._attempt
+    assert before > 5
+    await asyncio.sleep(0.2)
+    assert page.tab._backoff._attempt >= before
+    await page.tab.close()
+
+
+@in_virtual_time
 async def test_a_handler_that_commits_and_raises_at_each_mount() -> None:
     """A token that covers no further message is no progress: the waits grow up to five seconds."""
 
