@@ -156,10 +156,8 @@ class Socket:
                 {"type": "websocket.send", "text": text, "bytes": None if text is not None else data}
             )
             self.sent += 1
-        except (
-            Exception
-        ) as error:  # whatever a server says of a connection on which it can't send: it is over
-            self.end()
+        except Exception as error:
+            self.end()  # whatever a server says of a connection on which it can't send: it is over
             if not isinstance(error, OSError):
                 raise
         finally:

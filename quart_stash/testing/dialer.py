@@ -10,10 +10,8 @@ from ..core.backoff import Backoff
 
 __all__ = ["Connection", "ConnectionEnded", "Dial", "Dialer"]
 
-_CONNECT, _DOUBLINGS = (
-    4.0,
-    3,
-)  # seconds that a connection may take to open; doubled after each that hung, so often
+_CONNECT = 4.0  # seconds that a connection may take to open
+_DOUBLINGS = 3  # how often that is doubled, once for each that hung
 _LEAST = 0.5  # seconds that a brisk attempt may always take
 _LINGER = 2.0  # seconds that a server has to close a connection that it handed over, or to answer a close
 

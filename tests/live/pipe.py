@@ -32,10 +32,10 @@ P = ParamSpec("P")
 SECRET = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
 OTHER_SECRET = "q1WmZ8nXo5RtY2uKc7VbE4aSjD9hGf3L"
 EPOCH = 1_700_000_000.0
-TEN = 100 / 9
-"""The `reconnect_rate` at which ten views a second are told."""
 """The wall clock's time when a virtual clock starts."""
 
+TEN = 100 / 9
+"""The `reconnect_rate` at which ten views a second are told."""
 
 _YEAR = 365 * 86400.0
 
