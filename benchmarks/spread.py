@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime
+import gc
 import json
 import os
 import platform
@@ -152,6 +153,7 @@ def setup() -> dict[str, Any]:
 
 
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    gc.set_threshold(100_000, 50, 1_000)  # of the clients' process; the servers' is their own
     idle = await quiet()
     with tempfile.TemporaryDirectory() as folder:
         run = await live(arguments.clients, arguments.rate, arguments.timeout, Path(folder))

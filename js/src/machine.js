@@ -188,7 +188,7 @@ export class Machine extends View {
     /** @type {Effect[]} */
     const effects = [];
     const target = action(view, event, effects) ?? targets[0];
-    if (target === undefined || !targets.includes(target)) throw new Error(`${view.state} to ${target}`);
+    if (target === undefined || !targets.includes(target)) throw new Error(`no way from ${view.state} to ${target}`);
     view.state = target;
     return effects;
   }

@@ -84,7 +84,7 @@ export class StashSocket extends EventTarget {
    */
   constructor(url, options = {}) {
     super();
-    if (typeof options !== "object") throw new TypeError("a StashSocket takes options, no subprotocol");
+    if (typeof options !== "object") throw new TypeError("a StashSocket takes options; its subprotocol is its own");
     this.#options = options;
     this.url = absolute(url);
     const page = (this.#page = Page.current);
@@ -150,7 +150,7 @@ export class StashSocket extends EventTarget {
     const payload = data instanceof Blob ? data : own(data);
     const bytes = size(payload);
     const limit = this.#limits?.message ?? Infinity;
-    if (bytes > limit) throw new RangeError(`the server takes ${limit} bytes, not ${bytes}`);
+    if (bytes > limit) throw new RangeError(`a message of ${bytes} bytes; the server takes ${limit}`);
     this.#session.handle({ do: "send", data: payload, secret });
     if (payload instanceof Blob) this.#read(payload);
   }
@@ -185,7 +185,7 @@ export class StashSocket extends EventTarget {
    */
   close(code, reason) {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException(`not a close code: ${code}`, "InvalidAccessError");
+      throw new DOMException(`the close code may not be ${code}`, "InvalidAccessError");
     }
     if (reason !== undefined && size(reason) > 123) throw new DOMException("the reason is too long", "SyntaxError");
     if (this.#state > OPEN) return;
@@ -369,7 +369,7 @@ function absolute(url) {
   const full = new URL(url, document?.baseURI);
   full.protocol = full.protocol.replace(/^http/, "ws");
   full.hash = "";
-  if (!/^wss?:$/.test(full.protocol)) throw new DOMException(`not a WebSocket: ${full.protocol}`, "SyntaxError");
+  if (!/^wss?:$/.test(full.protocol)) throw new DOMException(`not the URL of a WebSocket: ${full.protocol}`, "SyntaxError");
   return full.href;
 }
 
@@ -381,7 +381,7 @@ function plain(params) {
   if (!params) return undefined;
   const value = JSON.parse(JSON.stringify(params));
   // Anything else would be a breach of the protocol, which ends the view.
-  if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("params are an object");
+  if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("connect params are an object");
   return value;
 }
 

@@ -24,7 +24,7 @@ import { size } from "./frames.js";
  */
 export function submit(event, { closed, lost, limit, forms, send }) {
   const form = event.target;
-  if (!(form instanceof HTMLFormElement)) throw new TypeError("not the submit event of a form");
+  if (!(form instanceof HTMLFormElement)) throw new TypeError("what is submitted is the submit event of a form");
   const submitter = event.submitter ?? null;
   /** @param {string} name of an attribute that a button may have too */
   const said = (name) => (submitter && attribute(submitter, `form${name}`)) ?? attribute(form, name);
@@ -33,7 +33,7 @@ export function submit(event, { closed, lost, limit, forms, send }) {
   if (method === "dialog") return false;
   const marked = attribute(form, "data-stash");
   const name = (marked !== "off" && marked) || attribute(form, "id");
-  if (!name) throw new TypeError('the form needs a name: data-stash="…", or an id');
+  if (!name) throw new TypeError('a form that is submitted over a socket needs a name: data-stash="…", or an id');
 
   const whole = [...new FormData(form, submitter)];
   const pairs = whole.filter(([field]) => !isCsrf(field));
