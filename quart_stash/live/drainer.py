@@ -97,7 +97,11 @@ class Drainer:
         for running in self._running:
             running.skip()
         views, sockets = self._registry.views(), list(self._registry)
-        mounting = [socket for socket in sockets if socket.feed is not None and not socket.feed.live]
+        mounting = [
+            socket
+            for socket in sockets
+            if socket.feed is not None and not socket.feed.live and socket.feed.outcome is None
+        ]
         logger.info("draining: %d views, %.1f s at most (%s)", len(views), timeout, reason)
         one = Handover(self._registry, views, timeout=timeout, rate=self._rate, label="draining")
         if timeout < one.plan.enough:

@@ -260,3 +260,23 @@ async def test_a_peer_that_does_not_read_is_cut(queued: bool, monkeypatch: pytes
     assert await work == {"timed-out": 1}
     assert {socket.scope["client"] for socket in cuts} == {("127.0.0.1", 50000)}
     assert len(process.host.gateway.registry) == 0
+
+
+@in_virtual_time
+async def test_a_drain_right_after_a_hand_over() -> None:
+    """What the hand-over has counted, and whose peer has yet to answer the close, the drain does not count again."""
+    process = Process(nothing)
+    pipe = await process.mount()
+    work = rebalance(process, 1)
+    await pipe.until(lambda: pipe.frames("drain"))
+    pipe.say("flushed", sent=0)
+    await pipe.until(lambda: pipe.final)
+    pipe.say("synced", received=0)
+    await pipe.until(lambda: pipe.close_code)
+    await process.drain()
+    assert await work == {"synced": 1}
+    assert process.notes[-1] == (
+        "drain_finished",
+        {"outcomes": {}, "seconds": process.notes[-1][1]["seconds"]},
+    )
+    await pipe.ended()
