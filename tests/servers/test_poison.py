@@ -54,8 +54,9 @@ async def test_a_handler_that_raises(tmp_path: Path) -> None:
         page = Page(server.url("/poison"))
         for data in ("a", "bad", "b", "bad", "bad", "c"):
             page.tab.send(data)
-        await eventually(lambda: len(page.heard) == 3, "the answer to the last")
-        assert page.heard == ["a 1", "b 2", "c 3"]
+        await eventually(lambda: "c 3" in page.heard, "the answer to the last")
+        # A connection that is being closed may take a token with it, and then an answer comes again.
+        assert [*dict.fromkeys(page.heard)] == ["a 1", "b 2", "c 3"]
         assert page.seen("failed") == [{"number": 2}, {"number": 4}, {"number": 5}]
         assert page.seen("lost") == []
         await page.tab.close()
