@@ -125,7 +125,7 @@ def bundle() -> None:
 
 
 def test(here: Path, *arguments: str) -> None:
-    """Run Python tests, more at a time than there are processors: nearly all of them wait for some other process.
+    """Run Python tests, where it can be more at a time than there are processors: nearly all wait for another process.
 
     Args:
         here: the `bin` directory of their environment.
