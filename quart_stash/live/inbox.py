@@ -15,6 +15,8 @@ _BYTES = 4
 # How many times STASH_MAX_QUEUE, while the socket is not paused because the handler awaits the browser: empty
 # messages and voids have no bytes to count, and take memory all the same.
 _UNPAUSED = 64
+# Seconds: a client that pings waits for 5 s, and a paused socket does not see its pings.
+_BREATH = 2.5
 
 
 class Room:
@@ -25,6 +27,8 @@ class Room:
         self._config = config
         self._bytes = 0
         self._waiting: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._breath = self._loop.time() + _BREATH
 
     @property
     def full(self) -> bool:
@@ -51,13 +55,15 @@ class Room:
         if self._waiting is not None and not self.full:
             self.make()
 
-    async def wait(self, seconds: float) -> bool:
-        """Pause, until there may be room, or for so long. Returns whether there may be."""
-        self._waiting = asyncio.get_running_loop().create_future()
+    async def wait(self) -> bool:
+        """Pause, until there may be room, or it is time to say that somebody is there. Returns whether there may be."""
+        self._waiting = self._loop.create_future()
         try:
-            async with asyncio.timeout(seconds):
+            # Not anew in each pause: a handler that takes a message now and then keeps the pings waiting as well.
+            async with asyncio.timeout_at(self._breath):
                 await self._waiting
         except TimeoutError:
+            self._breath = self._loop.time() + _BREATH
             return False
         finally:
             self._waiting = None

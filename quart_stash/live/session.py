@@ -31,9 +31,6 @@ __all__ = ["Session"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
-# Seconds: a client that pings waits for 5 s, and a paused socket does not see its pings.
-_BREATH = 2.5
-
 
 class Session:
     """One view on one connection.
@@ -88,7 +85,7 @@ class Session:
         """Take one frame of the client. Nothing that it holds raises."""
         await self._apply(self._parse(data))
         while self._room.full and not self._questions and not self.socket.closed:
-            if not await self._room.wait(_BREATH) and not self.plain and not self.socket.sending:
+            if not await self._room.wait() and not self.plain and not self.socket.sending:
                 await self.socket.send_frame(frames.encode(frames.Pong()))
         if self._questions and self._room.overfull:
             await self._apply(
