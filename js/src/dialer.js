@@ -28,7 +28,7 @@ export class Dialer {
   /** Attempts in a row that took too long. */
   #slow = 0;
   /** Whether the last attempt took too long. */
-  hung = false;
+  #hung = false;
 
   /**
    * @param {string} url
@@ -43,9 +43,9 @@ export class Dialer {
     this.timeout = this.#brisk = timeout;
   }
 
-  /** Whether a connection is being opened. */
+  /** Whether a connection is being opened, or soon will be: an attempt that hung says nothing of the next one. */
   get dialing() {
-    return this.#attempt !== null;
+    return this.#attempt !== null || this.#hung;
   }
 
   /**
@@ -58,7 +58,7 @@ export class Dialer {
     if (this.#stopped || this.#attempt !== null) return;
     if (wait === null) return this.#connect(brisk);
     // Who hangs was not refused: the server's delay is not meant.
-    this.#timer ??= setTimeout(() => this.#connect(brisk), this.backoff.next(this.hung ? 0 : wait));
+    this.#timer ??= setTimeout(() => this.#connect(brisk), this.backoff.next(this.#hung ? 0 : wait));
   }
 
   /** Try now what was to be tried later. */
@@ -148,7 +148,7 @@ export class Dialer {
   /** @param {boolean} [brisk] */
   #connect(brisk = false) {
     this.#clear();
-    this.hung = false;
+    this.#hung = false;
     const conn = (this.#count += 1);
     this.#attempt = conn;
     const began = Date.now();
@@ -164,7 +164,7 @@ export class Dialer {
     };
     // A socket may hang in a listen backlog for minutes; but a slow network must get through some time.
     const timer = setTimeout(() => {
-      this.hung = true;
+      this.#hung = true;
       if (!brisk) this.#slow += 1;
       socket?.close();
       end(1006, "");

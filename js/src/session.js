@@ -85,7 +85,7 @@ export class Session {
       frame: (/** @type {number} */ conn, /** @type {string | ArrayBuffer} */ data) => this.#heard(conn, data),
       end: (/** @type {number} */ conn, /** @type {number} */ code, /** @type {string} */ reason) => {
         this.handle({ do: "end", conn, code, reason, now: world.now() });
-        if (!this.#dialer.hung) this.#ahead?.();
+        if (!this.#dialer.dialing) this.#ahead?.();
       },
     };
     this.#dialer = new Dialer(world.url, handlers, world);
@@ -165,8 +165,7 @@ export class Session {
   #heard(conn, data) {
     if (conn === this.machine.conn) this.#pulse.heard();
     const frame = parseDown(data);
-    // A token alone is no progress: a handler may send one, and fail, at each mount.
-    if (frame?.type === "token" && frame.received > this.machine.outbox.received) this.#world.backoff.reset();
+    if (frame?.type === "token" && this.machine.outbox.isProgress(frame.received)) this.#world.backoff.reset();
     if (frame?.type === "mounted") {
       clearTimeout(this.#quiet);
       this.#quiet = setTimeout(() => this.machine.state === "live" && this.#world.backoff.reset(), QUIET);

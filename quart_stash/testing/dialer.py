@@ -10,10 +10,8 @@ from ..core.backoff import Backoff
 
 __all__ = ["Connection", "ConnectionEnded", "Dial", "Dialer"]
 
-_CONNECT, _DOUBLINGS = (
-    4.0,
-    3,
-)  # seconds that a connection may take to open; doubled after each that hung, so often
+_CONNECT = 4.0  # seconds that a connection may take to open
+_DOUBLINGS = 3  # of that, one after each attempt that hung
 _LEAST = 0.5  # seconds that a brisk attempt may always take
 _LINGER = 2.0  # seconds that a server has to close a connection that it handed over, or to answer a close
 
@@ -71,9 +69,6 @@ class Dialer:
         opened: is told the number of a connection that is open.
         heard: is given what came on a connection.
         ended: is told a connection's number and close code; not of one that was closed from here.
-
-    Attributes:
-        hung: whether the last attempt took too long.
     """
 
     def __init__(
@@ -85,7 +80,6 @@ class Dialer:
         heard: Callable[[int, str | bytes], None],
         ended: Callable[[int, int], None],
     ) -> None:
-        self.hung: bool = False
         self._dial = dial
         self._backoff = backoff
         self._opened = opened
@@ -98,6 +92,7 @@ class Dialer:
         self._attempt: int | None = None
         self._count = 0
         self._stopped = True
+        self._hung = False
         self._brisk = _CONNECT
         self._slow = 0
 
@@ -108,8 +103,8 @@ class Dialer:
 
     @property
     def dialing(self) -> bool:
-        """Whether a connection is being opened."""
-        return self._attempt is not None
+        """Whether a connection is being opened, or soon will be: an attempt that hung says nothing of the next."""
+        return self._attempt is not None or self._hung
 
     def dial(self, wait: int | None, *, brisk: bool = False) -> None:
         """See that a connection opens. Does nothing if one is on its way.
@@ -124,7 +119,7 @@ class Dialer:
             self._connect(brisk)
         elif self._timer is None:
             # Who hangs was not refused: the server's delay is not meant.
-            seconds = self._backoff.next(0 if self.hung else wait) / 1000
+            seconds = self._backoff.next(0 if self._hung else wait) / 1000
             self._timer = self._loop.call_later(seconds, self._connect, brisk)
 
     def send(self, conn: int, data: str | bytes) -> None:
@@ -165,7 +160,7 @@ class Dialer:
         self._cancel()
         if self._stopped or self._attempt is not None:
             return
-        self.hung = False
+        self._hung = False
         self._count += 1
         self._attempt = self._count
         wire = self._wires[self._count] = _Wire()
@@ -192,7 +187,7 @@ class Dialer:
         except ConnectionEnded as ended:
             code = ended.code
         except TimeoutError:
-            self.hung = True
+            self._hung = True
             self._slow += not brisk
         except OSError:
             pass

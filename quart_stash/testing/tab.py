@@ -161,8 +161,7 @@ class Tab:
                 frame = frames.parse_down(data)
             except ProtocolError:
                 logger.warning("a server said what is no frame")
-        # A token alone is no progress: a handler may send one, and fail, at each mount.
-        if isinstance(frame, frames.Token) and frame.received > self.received:
+        if isinstance(frame, frames.Token) and self.machine.outbox.is_progress(frame.received):
             self._backoff.reset()
         self._run(self.machine.receive(conn, frame))
         if conn == self.machine.conn:
@@ -174,7 +173,7 @@ class Tab:
             self._timers.cancel("mute")
             self._lost = self._lost or (self._loop.time(), "loss")
         self.handle(s.End(conn, code, now=self._loop.time() * 1000))
-        if not self._dialer.hung:
+        if not self._dialer.dialing:
             self._settled()
 
     def _ping(self) -> None:

@@ -137,7 +137,7 @@ async def test_attempts_that_hang() -> None:
     desk.connections[0].down.put_nowait(1006)
     for conn, brisk in ((1, True), (2, True), (3, False), (4, False)):
         await desk.ended(conn)
-        desk.dialer.dial(20_000 * desk.dialer.hung, brisk=brisk)
+        desk.dialer.dial(20_000 * desk.dialer.dialing, brisk=brisk)
     await desk.ended(5)
     second = 0.1 + 0.5 + 0.2
     third = second + 0.5 + 0.4
