@@ -87,6 +87,7 @@ export class Session {
         this.handle({ do: "end", conn, code, reason, now: world.now() });
         if (!this.#dialer.dialing) this.#ahead?.();
       },
+      served: () => this.machine.state === "draining",
     };
     this.#dialer = new Dialer(world.url, handlers, world);
     this.#pulse = new Pulse({ ping: () => this.#ping(), dead: () => this.#dead() });
@@ -245,8 +246,7 @@ export class Session {
       case "forget":
         return this.#slot.remove();
       case "open":
-        // While the old connection still serves the page, an attempt that hangs is better off tried again.
-        return this.#dialer.dial(effect.wait, this.machine.state === "draining");
+        return this.#dialer.dial(effect.wait);
       case "mount":
         return this.handle({ do: "connect", ...this.#hooks.collect(effect.conn, this.machine) });
       case "deadline":

@@ -462,6 +462,24 @@ test("hooks that settle after an attempt has hung wait for the next one", async 
   assert.equal(network.last.readyState, 1);
 });
 
+test("an attempt that is under way when the old connection no longer serves the page has all its time", async () => {
+  open();
+  await rest();
+  const [old] = network.sockets;
+  network.mood = "hang";
+  old?.server.drain();
+  await pass(500);
+  await pass(100);
+  assert.equal(network.sockets.length, 3);
+  await pass(400);
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 0 });
+  old?.server.settle();
+  await pass(3599);
+  assert.deepEqual(network.sockets.map(({ readyState }) => readyState), [3, 3, 0]);
+  await pass(1);
+  assert.equal(network.last.readyState, 3);
+});
+
 test("a slow network gets more time at each attempt", async () => {
   network.mood = "hang";
   open();

@@ -72,7 +72,10 @@ class Tab:
         self.machine: Client = Client(stored)
         self._dial = dial
         self._backoff = Backoff((rng or random.Random()).random)
-        self._dialer = Dialer(dial, self._backoff, opened=self._opened, heard=self._heard, ended=self._ended)
+        self._dialer = Dialer(
+            dial, self._backoff, opened=self._opened, heard=self._heard, ended=self._ended,
+            served=lambda: self.machine.state is State.DRAINING,
+        )  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._timers = Timers()
         self._effects: deque[s.Effect] = deque()
@@ -211,8 +214,7 @@ class Tab:
                 if conn == self.machine.conn:
                     self._restart("mute", _SILENCE, self._ping)
             case s.OpenLater(wait):
-                # While the old connection still serves the page, an attempt that hangs is better off tried again.
-                self._dialer.dial(wait, brisk=self.machine.state is State.DRAINING)
+                self._dialer.dial(wait)
             case s.Mount(conn):
                 now = self._loop.time() * 1000
                 forms, empty = _touched(self.forms or {})
