@@ -173,7 +173,7 @@ class Dialer:
 
         def hurry() -> None:
             nonlocal slow
-            if self._served():
+            if self._served() and not limit.expired():
                 slow = False
                 limit.reschedule(self._loop.time())
 
