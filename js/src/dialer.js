@@ -7,11 +7,13 @@ import { SUBPROTOCOL } from "./frames.js";
  * @property {(conn: number) => void} open
  * @property {(conn: number, data: string | ArrayBuffer) => void} frame
  * @property {(conn: number, code: number, reason: string) => void} end not said of a connection that was closed from here
+ * @property {() => boolean} served whether an old connection still serves the page: then an attempt that hangs is better off
+ *   tried again
  */
 
 /** Milliseconds that a server has to close a connection that it handed over, or to answer a close. */
 const LINGER = 2_000;
-/** Milliseconds that a brisk attempt may always take. */
+/** Milliseconds that an attempt may always take. */
 const LEAST = 500;
 
 export class Dialer {
@@ -23,12 +25,12 @@ export class Dialer {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #stopped = false;
-  /** Milliseconds that a brisk attempt may take: four times what the last one took. */
+  /** Milliseconds that an attempt may take while the page is served: four times what the last one took. */
   #brisk;
   /** Attempts in a row that took too long. */
   #slow = 0;
   /** Whether the last attempt took too long. */
-  hung = false;
+  #hung = false;
 
   /**
    * @param {string} url
@@ -43,22 +45,21 @@ export class Dialer {
     this.timeout = this.#brisk = timeout;
   }
 
-  /** Whether a connection is being opened. */
+  /** Whether a connection is being opened, or soon will be: an attempt that hung says nothing of the next one. */
   get dialing() {
-    return this.#attempt !== null;
+    return this.#attempt !== null || this.#hung;
   }
 
   /**
    * See that a connection opens. Does nothing if one is on its way.
    *
    * @param {number | null} wait `null`: at once; else after a failure, with full jitter after so many milliseconds
-   * @param {boolean} [brisk] give it up soon
    */
-  dial(wait, brisk) {
+  dial(wait) {
     if (this.#stopped || this.#attempt !== null) return;
-    if (wait === null) return this.#connect(brisk);
+    if (wait === null) return this.#connect();
     // Who hangs was not refused: the server's delay is not meant.
-    this.#timer ??= setTimeout(() => this.#connect(brisk), this.backoff.next(this.hung ? 0 : wait));
+    this.#timer ??= setTimeout(() => this.#connect(), this.backoff.next(this.#hung ? 0 : wait));
   }
 
   /** Try now what was to be tried later. */
@@ -145,30 +146,34 @@ export class Dialer {
     return socket;
   }
 
-  /** @param {boolean} [brisk] */
-  #connect(brisk = false) {
+  #connect() {
     this.#clear();
-    this.hung = false;
+    this.#hung = false;
     const conn = (this.#count += 1);
     this.#attempt = conn;
     const began = Date.now();
     const { handlers } = this;
     /** @type {(code: number, reason: string) => void} */
     const end = (code, reason) => {
-      clearTimeout(timer);
+      settle();
       // Nothing is said of a socket that was closed from here.
       if (this.#attempt === conn || this.#sockets.has(conn)) {
         this.#forget(conn);
         handlers.end(conn, code, reason);
       }
     };
-    // A socket may hang in a listen backlog for minutes; but a slow network must get through some time.
-    const timer = setTimeout(() => {
-      this.hung = true;
-      if (!brisk) this.#slow += 1;
+    const giveUp = (/** @type {number} */ slow) => {
+      this.#hung = true;
+      this.#slow += slow;
       socket?.close();
       end(1006, "");
-    }, brisk ? this.#brisk : this.timeout * 2 ** Math.min(this.#slow, 3));
+    };
+    // A socket may hang in a listen backlog for minutes; but a slow network must get through some time.
+    const timers = [
+      setTimeout(giveUp, this.timeout * 2 ** Math.min(this.#slow, 3), 1),
+      setTimeout(() => handlers.served() && giveUp(0), this.#brisk),
+    ];
+    const settle = () => timers.forEach((timer) => clearTimeout(timer));
     /** @type {WebSocket | undefined} */
     let socket;
     try {
@@ -181,7 +186,7 @@ export class Dialer {
     const made = socket;
     this.#sockets.set(conn, made);
     made.onopen = () => {
-      clearTimeout(timer);
+      settle();
       this.#slow = 0;
       this.#brisk = Math.min(Math.max(4 * (Date.now() - began), LEAST), this.timeout);
       if (!this.#sockets.has(conn)) return;

@@ -88,6 +88,16 @@ export class Outbox {
     return this.#entries.slice(Math.max(0, number - this.received));
   }
 
+  /**
+   * A token alone is none: a handler may send one, and fail, at each mount, also on what the page sends there.
+   *
+   * @param {number} received
+   * @returns {boolean} whether a token of so many messages covers one more that has not failed
+   */
+  isProgress(received) {
+    return this.#entries.some(({ number, data }) => number <= received && data !== null);
+  }
+
   /** @returns {(Data | null)[]} what storage may hold: a secret is void there, and so is what is not read yet */
   snapshot() {
     return this.#entries.map(({ data, secret }) => (secret || data instanceof Blob ? null : data));

@@ -85,8 +85,9 @@ export class Session {
       frame: (/** @type {number} */ conn, /** @type {string | ArrayBuffer} */ data) => this.#heard(conn, data),
       end: (/** @type {number} */ conn, /** @type {number} */ code, /** @type {string} */ reason) => {
         this.handle({ do: "end", conn, code, reason, now: world.now() });
-        if (!this.#dialer.hung) this.#ahead?.();
+        if (!this.#dialer.dialing) this.#ahead?.();
       },
+      served: () => this.machine.state === "draining",
     };
     this.#dialer = new Dialer(world.url, handlers, world);
     this.#pulse = new Pulse({ ping: () => this.#ping(), dead: () => this.#dead() });
@@ -165,8 +166,7 @@ export class Session {
   #heard(conn, data) {
     if (conn === this.machine.conn) this.#pulse.heard();
     const frame = parseDown(data);
-    // A token alone is no progress: a handler may send one, and fail, at each mount.
-    if (frame?.type === "token" && frame.received > this.machine.outbox.received) this.#world.backoff.reset();
+    if (frame?.type === "token" && this.machine.outbox.isProgress(frame.received)) this.#world.backoff.reset();
     if (frame?.type === "mounted") {
       clearTimeout(this.#quiet);
       this.#quiet = setTimeout(() => this.machine.state === "live" && this.#world.backoff.reset(), QUIET);
@@ -246,8 +246,7 @@ export class Session {
       case "forget":
         return this.#slot.remove();
       case "open":
-        // While the old connection still serves the page, an attempt that hangs is better off tried again.
-        return this.#dialer.dial(effect.wait, this.machine.state === "draining");
+        return this.#dialer.dial(effect.wait);
       case "mount":
         return this.handle({ do: "connect", ...this.#hooks.collect(effect.conn, this.machine) });
       case "deadline":

@@ -380,6 +380,22 @@ test("a handler that commits and raises at each mount is mounted ever more seldo
   assert.equal(socket.stats.mounts, 5);
 });
 
+test("a handler that raises on what the page sends at each mount is mounted ever more seldom", async () => {
+  const socket = open();
+  socket.addEventListener("mounted", () => socket.send("subscribe"));
+  for (const wait of [100, 200, 400, 800]) {
+    await rest();
+    const { server } = network.last;
+    const received = (server.view.n += 1);
+    server.send({ type: "failed", number: received });
+    server.send({ type: "token", received, token: server.token() });
+    network.last.end(1011);
+    await pass(wait - 1);
+    assert.equal(network.last.readyState, 3, `not before ${wait} ms`);
+    await pass(1);
+  }
+  assert.equal(socket.stats.mounts, 5);
+});
 
 test("the page is told of a gap only when it lasts, and then of its end", async () => {
   const socket = open();
@@ -425,6 +441,43 @@ test("a hand-over waits for the attempt after one that hung, and the page sees n
   await pass(100);
   assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 0 });
   assert.equal(network.last.readyState, 1);
+});
+
+test("hooks that settle after an attempt has hung wait for the next one", async () => {
+  const socket = open();
+  await rest();
+  const [old] = network.sockets;
+  let saved = () => {};
+  socket.addEventListener("drain", (/** @type {any} */ event) => event.waitUntil(new Promise((done) => (saved = () => done(null)))));
+  network.mood = "hang";
+  old?.server.drain();
+  await pass(500);
+  await pass(50);
+  network.mood = "accept";
+  saved();
+  await rest();
+  assert.notEqual(old?.said.at(-1)?.type, "flushed");
+  await pass(50);
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 0 });
+  assert.equal(network.last.readyState, 1);
+});
+
+test("an attempt that is under way when the old connection no longer serves the page has all its time", async () => {
+  open();
+  await rest();
+  const [old] = network.sockets;
+  network.mood = "hang";
+  old?.server.drain();
+  await pass(500);
+  await pass(100);
+  assert.equal(network.sockets.length, 3);
+  await pass(400);
+  assert.deepEqual(old?.said.at(-1), { type: "flushed", sent: 0 });
+  old?.server.settle();
+  await pass(3599);
+  assert.deepEqual(network.sockets.map(({ readyState }) => readyState), [3, 3, 0]);
+  await pass(1);
+  assert.equal(network.last.readyState, 3);
 });
 
 test("a slow network gets more time at each attempt", async () => {

@@ -81,6 +81,13 @@ class Outbox:
         """Return the messages after `number`; all of them, unless it is given."""
         return self._entries[0 if number is None else max(0, number - self.received) :]
 
+    def is_progress(self, received: int) -> bool:
+        """Whether a token of so many messages covers one more that has not failed.
+
+        A token alone is none: a handler may send one, and fail, at each mount, also on what the page sends there.
+        """
+        return any(entry.number <= received and entry.data is not None for entry in self._entries)
+
     def stored(self) -> tuple[Data | None, ...]:
         """Return what storage may hold: a secret is void there."""
         return tuple(None if entry.secret else entry.data for entry in self._entries)

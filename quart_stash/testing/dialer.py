@@ -11,8 +11,8 @@ from ..core.backoff import Backoff
 __all__ = ["Connection", "ConnectionEnded", "Dial", "Dialer"]
 
 _CONNECT = 4.0  # seconds that a connection may take to open
-_DOUBLINGS = 3  # how often that is doubled, once for each that hung
-_LEAST = 0.5  # seconds that a brisk attempt may always take
+_DOUBLINGS = 3  # of that, one after each attempt that hung
+_LEAST = 0.5  # seconds that an attempt may always take
 _LINGER = 2.0  # seconds that a server has to close a connection that it handed over, or to answer a close
 
 
@@ -69,9 +69,7 @@ class Dialer:
         opened: is told the number of a connection that is open.
         heard: is given what came on a connection.
         ended: is told a connection's number and close code; not of one that was closed from here.
-
-    Attributes:
-        hung: whether the last attempt took too long.
+        served: whether an old connection still serves the page: then an attempt that hangs is better off tried again.
     """
 
     def __init__(
@@ -82,13 +80,14 @@ class Dialer:
         opened: Callable[[int], None],
         heard: Callable[[int, str | bytes], None],
         ended: Callable[[int, int], None],
+        served: Callable[[], bool],
     ) -> None:
-        self.hung: bool = False
         self._dial = dial
         self._backoff = backoff
         self._opened = opened
         self._heard = heard
         self._ended = ended
+        self._served = served
         self._loop = asyncio.get_running_loop()
         self._wires: dict[int, _Wire] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,6 +95,7 @@ class Dialer:
         self._attempt: int | None = None
         self._count = 0
         self._stopped = True
+        self._hung = False
         self._brisk = _CONNECT
         self._slow = 0
 
@@ -106,24 +106,23 @@ class Dialer:
 
     @property
     def dialing(self) -> bool:
-        """Whether a connection is being opened."""
-        return self._attempt is not None
+        """Whether a connection is being opened, or soon will be: an attempt that hung says nothing of the next."""
+        return self._attempt is not None or self._hung
 
-    def dial(self, wait: int | None, *, brisk: bool = False) -> None:
+    def dial(self, wait: int | None) -> None:
         """See that a connection opens. Does nothing if one is on its way.
 
         Args:
             wait: `None`: at once; else after a failure, with full jitter after so many milliseconds.
-            brisk: give it up soon: after four times what the last one took.
         """
         if self._stopped or self._attempt is not None:
             return
         if wait is None:
-            self._connect(brisk)
+            self._connect()
         elif self._timer is None:
             # Who hangs was not refused: the server's delay is not meant.
-            seconds = self._backoff.next(0 if self.hung else wait) / 1000
-            self._timer = self._loop.call_later(seconds, self._connect, brisk)
+            seconds = self._backoff.next(0 if self._hung else wait) / 1000
+            self._timer = self._loop.call_later(seconds, self._connect)
 
     def send(self, conn: int, data: str | bytes) -> None:
         """Send a frame on a connection; into the void, if it is over."""
@@ -159,23 +158,45 @@ class Dialer:
         for task in self._tasks:
             task.cancel()
 
-    def _connect(self, brisk: bool = False) -> None:
+    def _connect(self) -> None:
         self._cancel()
         if self._stopped or self._attempt is not None:
             return
-        self.hung = False
+        self._hung = False
         self._count += 1
         self._attempt = self._count
         wire = self._wires[self._count] = _Wire()
-        wire.task = self._spawn(self._serve(self._count, wire, brisk))
+        wire.task = self._spawn(self._serve(self._count, wire))
 
-    async def _serve(self, conn: int, wire: _Wire, brisk: bool) -> None:
-        code, began = 1006, self._loop.time()
+    async def _open(self) -> Connection:
+        began, slow = self._loop.time(), True
+
+        def hurry() -> None:
+            nonlocal slow
+            if self._served() and not limit.expired():
+                slow = False
+                limit.reschedule(self._loop.time())
+
         try:
-            async with asyncio.timeout(self._brisk if brisk else _CONNECT * 2 ** min(self._slow, _DOUBLINGS)):
-                connection = await self._dial()
-            self._brisk = min(max(4 * (self._loop.time() - began), _LEAST), _CONNECT)
-            self._slow = 0
+            async with asyncio.timeout(_CONNECT * 2 ** min(self._slow, _DOUBLINGS)) as limit:
+                early = self._loop.call_later(self._brisk, hurry)
+                try:
+                    connection = await self._dial()
+                finally:
+                    early.cancel()
+        except TimeoutError:
+            self._hung = True
+            self._slow += slow
+            raise
+        # Four times what this one took is enough for the next, where that is in a hurry.
+        self._brisk = min(max(4 * (self._loop.time() - began), _LEAST), _CONNECT)
+        self._slow = 0
+        return connection
+
+    async def _serve(self, conn: int, wire: _Wire) -> None:
+        code = 1006
+        try:
+            connection = await self._open()
             self._attempt = None
             writer = self._spawn(_write(connection, wire.queue))
             try:
@@ -189,9 +210,6 @@ class Dialer:
                 writer.cancel()
         except ConnectionEnded as ended:
             code = ended.code
-        except TimeoutError:
-            self.hung = True
-            self._slow += not brisk
         except OSError:
             pass
         if self._attempt == conn:

@@ -72,7 +72,10 @@ class Tab:
         self.machine: Client = Client(stored)
         self._dial = dial
         self._backoff = Backoff((rng or random.Random()).random)
-        self._dialer = Dialer(dial, self._backoff, opened=self._opened, heard=self._heard, ended=self._ended)
+        self._dialer = Dialer(
+            dial, self._backoff, opened=self._opened, heard=self._heard, ended=self._ended,
+            served=lambda: self.machine.state is State.DRAINING,
+        )  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._timers = Timers()
         self._effects: deque[s.Effect] = deque()
@@ -161,8 +164,7 @@ class Tab:
                 frame = frames.parse_down(data)
             except ProtocolError:
                 logger.warning("a server said what is no frame")
-        # A token alone is no progress: a handler may send one, and fail, at each mount.
-        if isinstance(frame, frames.Token) and frame.received > self.received:
+        if isinstance(frame, frames.Token) and self.machine.outbox.is_progress(frame.received):
             self._backoff.reset()
         self._run(self.machine.receive(conn, frame))
         if conn == self.machine.conn:
@@ -174,7 +176,7 @@ class Tab:
             self._timers.cancel("mute")
             self._lost = self._lost or (self._loop.time(), "loss")
         self.handle(s.End(conn, code, now=self._loop.time() * 1000))
-        if not self._dialer.hung:
+        if not self._dialer.dialing:
             self._settled()
 
     def _ping(self) -> None:
@@ -212,8 +214,7 @@ class Tab:
                 if conn == self.machine.conn:
                     self._restart("mute", _SILENCE, self._ping)
             case s.OpenLater(wait):
-                # While the old connection still serves the page, an attempt that hangs is better off tried again.
-                self._dialer.dial(wait, brisk=self.machine.state is State.DRAINING)
+                self._dialer.dial(wait)
             case s.Mount(conn):
                 now = self._loop.time() * 1000
                 forms, empty = _touched(self.forms or {})

@@ -52,12 +52,14 @@ class Desk:
         self.said: list[tuple[object, ...]] = []
         self.tries: list[float] = []
         self.answer: Callable[[], Fake | None] = Fake
+        self.served = False
         self.dialer = Dialer(
             self.dial,
             Backoff(lambda: 1.0),
             opened=lambda conn: self.said.append(("opened", conn)),
             heard=lambda conn, data: self.said.append(("heard", conn, data)),
             ended=lambda conn, code: self.said.append(("ended", conn, code)),
+            served=lambda: self.served,
         )
 
     async def dial(self) -> Fake:
@@ -129,20 +131,39 @@ async def test_an_attempt_takes_four_seconds_at_most() -> None:
 
 @in_virtual_time
 async def test_attempts_that_hang() -> None:
-    """A brisk one is given up soon where connections open fast; else each has twice as long as the one before. None waits as the refused do."""
+    """One is given up soon while the page is served and connections open fast; else each has twice as long as the one before. None waits as the refused do."""
     desk = Desk()
     desk.dialer.start()
     await settle()
     desk.answer = lambda: None
     desk.connections[0].down.put_nowait(1006)
-    for conn, brisk in ((1, True), (2, True), (3, False), (4, False)):
+    for conn, served in ((1, True), (2, True), (3, False), (4, False)):
         await desk.ended(conn)
-        desk.dialer.dial(20_000 * desk.dialer.hung, brisk=brisk)
+        desk.served = served
+        desk.dialer.dial(20_000 * desk.dialer.dialing)
     await desk.ended(5)
     second = 0.1 + 0.5 + 0.2
     third = second + 0.5 + 0.4
     assert desk.tries == pytest.approx([0, 0.1, second, third, third + 4 + 0.8], abs=0.01)
     assert asyncio.get_running_loop().time() == pytest.approx(desk.tries[-1] + 8, abs=0.01)
+    await desk.dialer.leave()
+
+
+@in_virtual_time
+async def test_an_attempt_that_is_under_way_when_the_page_is_no_longer_served() -> None:
+    """It has all its time, as it would without a hurry."""
+    desk = Desk()
+    desk.served = True
+    desk.dialer.start()
+    await settle()
+    desk.answer = lambda: None
+    desk.connections[0].down.put_nowait(1006)
+    await desk.ended(1)
+    desk.dialer.dial(None)
+    await asyncio.sleep(0.4)
+    desk.served = False
+    await desk.ended(2)
+    assert asyncio.get_running_loop().time() == pytest.approx(4, abs=0.01)
     await desk.dialer.leave()
 
 

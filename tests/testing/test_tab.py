@@ -179,6 +179,29 @@ async def test_a_handler_that_commits_and_raises_at_each_mount() -> None:
 
 
 @in_virtual_time
+async def test_a_handler_that_raises_on_what_the_page_sends_at_each_mount() -> None:
+    """A token that covers nothing but what has failed is no progress: the waits grow up to five seconds."""
+
+    async def handler(view: View[Log]) -> None:
+        await view.receive()
+        raise RuntimeError("no database")
+
+    page = Page(Process(handler, Log))
+    tell = page.tab.event
+
+    def event(name: str, detail: dict[str, Any]) -> None:
+        tell(name, detail)
+        if name == "mounted":
+            page.tab.send("subscribe")
+
+    page.tab.event = event
+    await page.start()
+    await asyncio.sleep(120)
+    assert page.tab._backoff._attempt > 5
+    await page.tab.close()
+
+
+@in_virtual_time
 async def test_a_short_loss_is_not_told() -> None:
     """The page hears of no loss that is over within half a second, but of how long it was."""
     page = Page(Process(echo, Log))
