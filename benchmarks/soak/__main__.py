@@ -91,7 +91,7 @@ async def _world(options: argparse.Namespace, folder: Path, errors: list[str]) -
             proxy = list(proxies.values())[number % 2]
             behind = wires[number % 2] if number // 2 % WIRED == 0 else None
             url = f"ws://127.0.0.1:{behind.port if behind else proxy.port}/live"
-            clients.append(Client(url, behind, ledger, fleet.ready, rng.random()))
+            clients.append(Client(url, behind, ledger, fleet, rng.random()))
         typists = []
         if options.tabs:
             browser = await stack.enter_async_context(browsing())

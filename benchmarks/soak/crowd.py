@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
+from benchmarks.soak.fleet import Fleet
 from benchmarks.soak.ledger import Ledger
 from benchmarks.soak.wire import Wire
 from tests.tab import Tab
@@ -48,15 +49,13 @@ class Client:
         answer: the newest one.
     """
 
-    def __init__(
-        self, url: str, wire: Wire | None, ledger: Ledger, ready: Mapping[int, float], seed: float
-    ) -> None:
+    def __init__(self, url: str, wire: Wire | None, ledger: Ledger, fleet: Fleet, seed: float) -> None:
         self.wire = wire
         self.sent = 0
         self.answer = Answer()
         self.tab = Tab(url, message=self._message, event=self._event, random=random.Random(seed))
         self._ledger = ledger
-        self._ready = ready
+        self._fleet = fleet
         self._gap: tuple[float, float, bool] | None = None
         self._sent_at = 0.0
 
@@ -85,8 +84,9 @@ class Client:
         if self._gap is not None:
             begin, end, cut = self._gap
             self._gap = None
-            ready = self._ready.get(self.answer.process, end)
-            self._ledger.gap(begin, end, ready, cut=cut, network=self._disturbed(begin))
+            ready = self._fleet.ready.get(self.answer.process, end)
+            moved = not cut and before.process not in self._fleet.leaving
+            self._ledger.gap(begin, end, ready, cut=cut, moved=moved, network=self._disturbed(begin))
 
     def _event(self, name: str, detail: dict[str, Any]) -> None:
         now = asyncio.get_running_loop().time()

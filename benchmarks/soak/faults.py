@@ -64,7 +64,7 @@ async def replace(world: World, place: Place) -> None:
     """The new process is ready, then the old one is told to leave."""
     old = running(place)
     place.process = await world.fleet.start(place)
-    old.server.signal(signal.SIGTERM)
+    world.fleet.dismiss(old)
     await world.fleet.left(old)
 
 
@@ -90,7 +90,7 @@ async def in_place_with_socket(world: World) -> None:
 
 async def _in_place(world: World, place: Place) -> None:
     old = running(place)
-    old.server.signal(signal.SIGTERM)
+    world.fleet.dismiss(old)
     await world.fleet.left(old)
     place.process = await world.fleet.start(place)
 
@@ -117,7 +117,7 @@ async def kill_in_drain(world: World) -> None:
     old = running(place)
     if overlap := world.rng.random() < 0.5:
         place.process = await world.fleet.start(place)
-    old.server.signal(signal.SIGTERM)
+    world.fleet.dismiss(old)
     await asyncio.sleep(world.rng.uniform(0, 1))
     await world.fleet.kill(old)
     if not overlap:
@@ -138,7 +138,7 @@ async def stop_and_replace(world: World) -> None:
     old = running(place)
     old.server.signal_group(signal.SIGSTOP)
     place.process = await world.fleet.start(place)
-    old.server.signal(signal.SIGTERM)
+    world.fleet.dismiss(old)
     old.server.signal_group(signal.SIGCONT)
     await world.fleet.left(old)
 
@@ -223,8 +223,10 @@ async def even_out(world: World) -> None:
         there = world.crowd.on(process.number)
         if there > UNEVEN * share:
             with suppress(OSError):
-                _, _, outcomes = await process.server.get(f"/rebalance/{1 - share / there:.3f}", "POST")
-                world.ledger.rebalanced.update(json.loads(outcomes))
+                status, _, said = await process.server.get(f"/rebalance/{1 - share / there:.3f}", "POST")
+                if status != 200:
+                    raise RuntimeError(f"a rebalance was answered with {status}: {said}")
+                world.ledger.rebalanced.update(json.loads(said))
 
 
 def running(place: Place) -> Process:

@@ -82,6 +82,7 @@ class Fleet:
         release: of the application, for processes that are started from now on.
         keys: the same: secrets, the newest first.
         ready: process number → since when it serves.
+        leaving: numbers of the processes that were told to leave, or killed.
         restarts: processes that came after another one.
         outcomes: of all drains, as the logs count them.
         overdue: processes that did not leave by their deadline.
@@ -93,6 +94,7 @@ class Fleet:
         self.release = 1
         self.keys = [self.new_key(rng)]
         self.ready: dict[int, float] = {}
+        self.leaving: set[int] = set()
         self.restarts = 0
         self.outcomes: Counter[str] = Counter()
         self.overdue = 0
@@ -135,6 +137,11 @@ class Fleet:
         self.ready[number] = process.ready
         return process
 
+    def dismiss(self, process: Process) -> None:
+        """Tell a process to leave."""
+        self.leaving.add(process.number)
+        process.server.signal(signal.SIGTERM)
+
     async def left(self, process: Process) -> None:
         """Wait until a process that was told to leave has left, and read its log."""
         try:
@@ -155,6 +162,7 @@ class Fleet:
 
     async def kill(self, process: Process) -> None:
         """Kill a process without a word, unless it has left already."""
+        self.leaving.add(process.number)
         with suppress(ProcessLookupError):
             process.server.signal_group(signal.SIGKILL)
         await self._forget(process)

@@ -57,7 +57,7 @@ class Ledger:
         """Return what went on at a moment."""
         return self._causes[bisect_right(self._since, when) - 1]
 
-    def gap(self, begin: float, end: float, ready: float, *, cut: bool, network: bool) -> None:
+    def gap(self, begin: float, end: float, ready: float, *, cut: bool, moved: bool, network: bool) -> None:
         """A client could not go on for a while.
 
         Args:
@@ -65,10 +65,11 @@ class Ledger:
             end: when they were handled again.
             ready: since when the process served that took it up.
             cut: whether its connection was cut, and not handed over.
+            moved: whether it was handed over by a process that stays.
             network: whether it is behind a wire that misbehaves.
         """
         cause = NETWORK if network else self.cause_at(begin)
-        if cause == CALM and not cut:
+        if moved and cause != NETWORK:
             cause = LEVEL
         self.gaps[cause].append(end - begin)
         if cut and cause.startswith("SIGKILL"):
