@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime
-import gc
 import json
 import os
 import platform
@@ -28,6 +27,7 @@ from typing import Any
 
 from tests.servers.harness import Setup, listening, serving
 
+from .collector import calm
 from .curve import draw
 from .gap import RESULTS, ROOT, quiet
 from .roll import Roll, Traffic, simulate
@@ -153,7 +153,7 @@ def setup() -> dict[str, Any]:
 
 
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    gc.set_threshold(100_000, 50, 1_000)  # of the clients' process; the servers' is their own
+    calm()  # the clients' own one
     idle = await quiet()
     with tempfile.TemporaryDirectory() as folder:
         run = await live(arguments.clients, arguments.rate, arguments.timeout, Path(folder))

@@ -23,6 +23,7 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.collector import calm
 from benchmarks.soak.crowd import Answer, Client, Crowd
 from benchmarks.soak.faults import FAULTS, ROLL, World, inject
 from benchmarks.soak.fleet import Fleet
@@ -55,6 +56,7 @@ async def soak(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         async with _world(options, Path(folder), errors) as world:
             await world.crowd.join()
+            calm()
             tasks = [
                 asyncio.create_task(work)
                 for work in (world.crowd.talk(), *(t.type() for t in world.typists.all))
@@ -102,7 +104,7 @@ async def _world(options: argparse.Namespace, folder: Path, errors: list[str]) -
                 typists.append(Typist(page, ledger, random.Random(rng.random())))
         crowd = Crowd(clients)
         stack.push_async_callback(crowd.leave)
-        yield World(fleet, proxies, wires, crowd, Typists(typists), ledger, rng)
+        yield World(fleet, proxies, wires, crowd, Typists(typists), ledger, rng, uneven=options.uneven)
 
 
 async def _inject(world: World, options: argparse.Namespace) -> None:
@@ -170,6 +172,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=FAULTS, metavar="FAULT", help="no others; may be repeated"
     )
+    parser.add_argument("--uneven", action="store_true", help="leave the clients where they are")
     parser.add_argument("--each", action="store_true", help="begin with each kind of fault once")
     parser.add_argument(
         "--write", action="store_true", help="write result and picture, though it is not the full one"

@@ -6,7 +6,6 @@ two releases in a row each has another name for one field, and a migration.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 
 from quart import Quart, render_template_string
 
+from benchmarks.collector import calm
 from benchmarks.soak import clock  # before quart_stash, which takes the time from it
 from quart_stash import QuartStash, View
 
@@ -55,11 +55,8 @@ stash = QuartStash(app)
 
 
 @app.before_serving
-async def freeze() -> None:
-    """Let the garbage collector stop the process rarely, and not for what was imported: see docs/deploying.md."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1_000)
+async def calm_the_collector() -> None:
+    calm()
 
 
 @app.get("/")

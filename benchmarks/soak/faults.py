@@ -35,6 +35,7 @@ class World:
     typists: Typists
     ledger: Ledger
     rng: random.Random
+    uneven: bool = False
     background: set[asyncio.Future[None]] = field(default_factory=set)
     _evening: asyncio.Future[None] | None = None
 
@@ -51,7 +52,7 @@ class World:
 
     def even_out(self) -> None:
         """Let the clients be spread evenly, as after any restart, while other faults come."""
-        if self._evening is None or self._evening.done():
+        if not self.uneven and (self._evening is None or self._evening.done()):
             self._evening = self.meanwhile(even_out(self))
 
     def _done(self, task: asyncio.Future[None]) -> None:
