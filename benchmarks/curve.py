@@ -108,7 +108,7 @@ def _rate(left: float, rate: float, top: float) -> Iterable[str]:
 
 def _caption(live: Mapping[str, Any], fleet: Mapping[str, Any]) -> Iterable[str]:
     roll = fleet["rolls"]["paced"]["roll"]
-    shared = f"Servers and clients shared {live['cores']} cores, with other work beside them: a stall, then its queue."
+    shared = f"Servers and clients shared {live['cores']} cores: a stall, then its queue."
     refused = f"{roll['refused']:.0%} of the attempts are refused and come back."
     measured = f"Python {live['python']}, Quart {live['quart']}, Hypercorn {live['hypercorn']}"
     lines = (
