@@ -367,35 +367,23 @@ test("an end without a word is followed by back-off with jitter, which progress 
   assert.equal(network.sockets.length, before + 1);
 });
 
-test("a handler that commits and raises at each mount is mounted ever more seldom", async () => {
-  const socket = open();
-  for (const wait of [100, 200, 400, 800]) {
-    await rest();
-    network.last.server.seal();
-    network.last.end(1011);
-    await pass(wait - 1);
-    assert.equal(network.last.readyState, 3, `not before ${wait} ms`);
-    await pass(1);
-  }
-  assert.equal(socket.stats.mounts, 5);
-});
-
-test("a handler that raises on what the page sends at each mount is mounted ever more seldom", async () => {
-  const socket = open();
-  socket.addEventListener("mounted", () => socket.send("subscribe"));
-  for (const wait of [100, 200, 400, 800]) {
-    await rest();
-    const { server } = network.last;
-    const received = (server.view.n += 1);
-    server.send({ type: "failed", number: received });
-    server.send({ type: "token", received, token: server.token() });
-    network.last.end(1011);
-    await pass(wait - 1);
-    assert.equal(network.last.readyState, 3, `not before ${wait} ms`);
-    await pass(1);
-  }
-  assert.equal(socket.stats.mounts, 5);
-});
+for (const [what, sends] of /** @type {const} */ ([["commits and raises", false], ["raises on what the page sends", true]])) {
+  test(`a handler that ${what} at each mount is mounted ever more seldom`, async () => {
+    const socket = open();
+    if (sends) socket.addEventListener("mounted", () => socket.send("subscribe"));
+    for (const wait of [100, 200, 400, 800]) {
+      await rest();
+      const { server } = network.last;
+      if (sends) server.send({ type: "failed", number: (server.view.n += 1) });
+      server.seal();
+      network.last.end(1011);
+      await pass(wait - 1);
+      assert.equal(network.last.readyState, 3, `not before ${wait} ms`);
+      await pass(1);
+    }
+    assert.equal(socket.stats.mounts, 5);
+  });
+}
 
 test("the page is told of a gap only when it lasts, and then of its end", async () => {
   const socket = open();
