@@ -191,14 +191,16 @@ export function ended(my, { code, reason = "", now = 0 }, effects) {
   if (code === 1006) my.strike(my.taken, effects);
   if (code === 1009) my.strike(my.outbox.received + 1, effects);
   my.wired = my.outbox.received;
-  effects.push(my.next === null ? { do: "open", wait: my.delay } : { do: "mount", conn: my.next });
+  effects.push(my.next === null ? { do: "open", wait: 0 } : { do: "mount", conn: my.next });
   return "waiting";
 }
 
 /** An attempt to connect has failed, or a connection that nobody needs any more has ended. @type {Action} */
 export function lapse(my, { conn }, effects) {
+  // Who was let in was not refused: the server's delay is not meant.
+  const wait = conn === my.next ? 0 : my.delay;
   if (conn === my.next) my.next = null;
-  if (my.next === null) effects.push({ do: "open", wait: my.delay });
+  if (my.next === null) effects.push({ do: "open", wait });
 }
 
 /** @type {Action} */

@@ -145,12 +145,17 @@ test("a late stimulus changes nothing", () => {
   assert.equal(machine.state, "waiting");
 });
 
-test("an open socket that dies while it waits for the hand-over is replaced after the server's delay", () => {
+test("who is refused in a drain waits for the server's delay; who was let in and put out again does not", () => {
   const machine = live();
   machine.receive(1, { type: "drain", drain: "d", deadline: 9, delay: 70 });
-  machine.handle({ do: "open", conn: 2 });
-  assert.deepEqual(machine.handle({ do: "end", conn: 2, code: 4408 }), [{ do: "open", wait: 70 }]);
+  assert.deepEqual(machine.handle({ do: "end", conn: 2, code: 1006 }), [{ do: "open", wait: 70 }]);
+  machine.handle({ do: "open", conn: 3 });
+  assert.deepEqual(machine.handle({ do: "end", conn: 3, code: 1012 }), [{ do: "open", wait: 0 }]);
   assert.equal(machine.state, "draining");
+  machine.handle({ do: "open", conn: 4 });
+  machine.handle({ do: "deadline", conn: 1 });
+  machine.handle({ do: "connect", conn: 4 });
+  assert.deepEqual(machine.handle({ do: "end", conn: 4, code: 1012 }), [{ do: "open", wait: 0 }]);
 });
 
 test("a socket that opens when none is wanted is closed", () => {

@@ -252,14 +252,16 @@ class Client:
         if event.code == 1009:
             self._strike(self.outbox.received + 1, effects)
         self.wired = self.outbox.received
-        effects.append(s.OpenLater(self.delay) if self.next is None else s.Mount(self.next))
+        effects.append(s.OpenLater(0) if self.next is None else s.Mount(self.next))
         return State.WAITING
 
     def _lapse(self, event: s.Lapse, effects: list[s.Effect]) -> None:
+        # Who was let in was not refused: the server's delay is not meant.
+        wait = 0 if event.conn == self.next else self.delay
         if event.conn == self.next:
             self.next = None
         if self.next is None:
-            effects.append(s.OpenLater(self.delay))
+            effects.append(s.OpenLater(wait))
 
     def _park(self, _: s.Park, effects: list[s.Effect]) -> None:
         self._close(effects)

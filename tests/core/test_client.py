@@ -181,6 +181,21 @@ def test_table_names_only_its_states() -> None:
     assert TABLE[State.OVER] == {}
 
 
+def test_a_delay_is_for_those_who_are_refused() -> None:
+    """Who is refused in a drain waits for the server's delay; who was let in and put out again does not."""
+    client = Client()
+    client.handle(s.Connect(1))
+    client.receive(1, frames.Mounted("fresh", 0, "", LIMITS))
+    client.receive(1, frames.Drain("d", 9, 70))
+    assert client.handle(s.End(2, 1006)) == [s.OpenLater(70)]
+    client.handle(s.Open(3))
+    assert client.handle(s.End(3, 1012)) == [s.OpenLater(0)]
+    client.handle(s.Open(4))
+    client.handle(s.Deadline(1))
+    client.handle(s.Connect(4))
+    assert client.handle(s.End(4, 1012)) == [s.OpenLater(0)]
+
+
 def test_an_outbox_keeps_its_numbers() -> None:
     """A void message keeps its number, a secret stays out of what is stored, and a copy's messages move up."""
     outbox = Outbox(2, ["c", None])
