@@ -20,7 +20,7 @@ class Ledger:
     Attributes:
         faults: how often each kind was injected.
         gaps: cause → seconds for which a client's messages could not be handled.
-        trips: seconds from a message to its answer while nothing goes on.
+        trips: seconds from a message to its answer on one connection, while nothing goes on.
         recoveries: of those whom a kill has cut off, without the time in which no process was there to take them up.
         rebalanced: views that were handed over to even out where they are, by outcome.
         visible: disconnections that pages were told of, by cause.
