@@ -256,12 +256,11 @@ class Client:
         return State.WAITING
 
     def _lapse(self, event: s.Lapse, effects: list[s.Effect]) -> None:
-        # Who was let in was not refused: the server's delay is not meant.
-        wait = 0 if event.conn == self.next else self.delay
         if event.conn == self.next:
             self.next = None
-        if self.next is None:
-            effects.append(s.OpenLater(wait))
+            effects.append(s.OpenLater(0))  # who was let in was not refused
+        elif self.next is None:
+            effects.append(s.OpenLater(self.delay))
 
     def _park(self, _: s.Park, effects: list[s.Effect]) -> None:
         self._close(effects)
