@@ -162,11 +162,8 @@ class Client:
         self._deferred = None
         self.delay = 0
         self.wired = frame.received
-        known = msgspec.to_builtins(frame)
-        effects += [
-            s.Store(),
-            _page("mounted", **{k: v for k, v in known.items() if k not in ("type", "token")}),
-        ]
+        known = {k: v for k, v in msgspec.to_builtins(frame).items() if k not in ("type", "token")}
+        effects += [s.Store(), _page("mounted", **known)]
         self._lose(lost, effects)
         self._wire(effects)
         return None
