@@ -65,7 +65,8 @@ class Client:
         """Send the next one."""
         self.sent += 1
         self._sent_at = asyncio.get_running_loop().time()
-        self._sent_on = self._mounted_on
+        machine = self.tab.machine
+        self._sent_on = machine.conn if machine.state is State.LIVE else None
         self.tab.send(str(self.sent))
 
     async def leave(self) -> None:
@@ -78,17 +79,11 @@ class Client:
         """Whether the newest message has been answered."""
         return self.answer.last == self.sent
 
-    @property
-    def _mounted_on(self) -> int | None:
-        """The connection that is served."""
-        machine = self.tab.machine
-        return machine.conn if machine.state is State.LIVE else None
-
     def _message(self, data: str | bytes) -> None:
         before, self.answer = self.answer, Answer.read(str(data))
         if before.exact and not self.answer.exact:
             self._ledger.defect(f"a view says {self.answer} after {before}; sent: {self.sent}")
-        if self.settled and before.last < self.sent and self._sent_on == self._mounted_on is not None:
+        if self.settled and before.last < self.sent and self._sent_on == self.tab.machine.conn:
             self._ledger.trip(asyncio.get_running_loop().time() - self._sent_at)
         if self._gap is not None:
             begin, end, cut = self._gap

@@ -197,10 +197,12 @@ export function ended(my, { code, reason = "", now = 0 }, effects) {
 
 /** An attempt to connect has failed, or a connection that nobody needs any more has ended. @type {Action} */
 export function lapse(my, { conn }, effects) {
-  // Who was let in was not refused: the server's delay is not meant.
-  const wait = conn === my.next ? 0 : my.delay;
-  if (conn === my.next) my.next = null;
-  if (my.next === null) effects.push({ do: "open", wait });
+  if (conn === my.next) {
+    my.next = null;
+    effects.push({ do: "open", wait: 0 }); // who was let in was not refused
+  } else if (my.next === null) {
+    effects.push({ do: "open", wait: my.delay });
+  }
 }
 
 /** @type {Action} */

@@ -300,6 +300,23 @@ test("refused during a drain, it tries again within the server's delay", async (
   assert.equal(network.last.said[0].type, "mount");
 });
 
+test("let in during a drain and put out again, it does not wait for the server's delay", async () => {
+  const socket = open();
+  await rest();
+  const { server } = network.last;
+  server.drain();
+  await rest();
+  network.last.end(1012);
+  await pass(99);
+  assert.equal(network.sockets.length, 2);
+  await pass(1);
+  assert.equal(network.sockets.length, 3);
+  server.settle();
+  await rest();
+  assert.equal(network.last.said[0].type, "mount");
+  assert.equal(socket.stats.mounts, 2);
+});
+
 for (const down of [0, 200, 1_000, 5_000, 30_000]) {
   for (const mood of /** @type {const} */ (["refuse", "hang"])) {
     for (const code of [1006, 1012]) {
