@@ -38,6 +38,7 @@ from tests.servers.proxies import PROXIES
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "soak.json"
 PICTURE = ROOT / "docs" / "soak.svg"
+CHROMIUM = Path(__file__).with_name("chromium-elsewhere")
 
 FULL = 1000
 """Restarts of the full soak."""
@@ -96,7 +97,7 @@ async def _world(options: argparse.Namespace, folder: Path, errors: list[str]) -
             clients.append(Client(url, behind, ledger, fleet, rng.random()))
         typists = []
         if options.tabs:
-            browser = await stack.enter_async_context(browsing())
+            browser = await stack.enter_async_context(browsing(CHROMIUM))
             for number in range(options.tabs):
                 proxy = list(proxies.values())[number % 2]
                 page = await open_tab(browser, f"http://127.0.0.1:{proxy.port}/", errors)

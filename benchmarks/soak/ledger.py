@@ -22,6 +22,7 @@ class Ledger:
         gaps: cause → seconds for which a client's messages could not be handled.
         trips: seconds from a message to its answer on one connection, while nothing goes on.
         recoveries: of those whom a kill has cut off, without the time in which no process was there to take them up.
+        kills: the same, kill by kill.
         rebalanced: views that were handed over to even out where they are, by outcome.
         visible: disconnections that pages were told of, by cause.
         defects: what should never happen, in words.
@@ -32,6 +33,7 @@ class Ledger:
         self.gaps: defaultdict[str, list[float]] = defaultdict(list)
         self.trips: list[float] = []
         self.recoveries: defaultdict[str, list[float]] = defaultdict(list)
+        self.kills: defaultdict[int, list[float]] = defaultdict(list)
         self.rebalanced: Counter[str] = Counter()
         self.visible: Counter[str] = Counter()
         self.defects: list[str] = []
@@ -55,7 +57,10 @@ class Ledger:
 
     def cause_at(self, when: float) -> str:
         """Return what went on at a moment."""
-        return self._causes[bisect_right(self._since, when) - 1]
+        return self._causes[self._mark_at(when)]
+
+    def _mark_at(self, when: float) -> int:
+        return bisect_right(self._since, when) - 1
 
     def gap(self, begin: float, end: float, ready: float, *, cut: bool, moved: bool, network: bool) -> None:
         """A client could not go on for a while.
@@ -74,6 +79,7 @@ class Ledger:
         self.gaps[cause].append(end - begin)
         if cut and cause.startswith("SIGKILL"):
             self.recoveries[cause].append(end - max(begin, ready))
+            self.kills[self._mark_at(begin)].append(end - max(begin, ready))
 
     def trip(self, seconds: float) -> None:
         """A message was answered."""

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from benchmarks.soak.crowd import Answer
-from benchmarks.soak.faults import FAULTS, World
+from benchmarks.soak.faults import FAULTS, UNEVEN, World
 from benchmarks.soak.ledger import quantile
 from tests.browser.fleet import CHROMIUM
 from tests.servers.proxies import program
@@ -57,6 +57,11 @@ def result(world: World, answers: Sequence[tuple[int, Answer]], errors: Sequence
         errors: of the pages.
     """
     ledger, fleet, typists = world.ledger, world.fleet, world.typists
+    share = UNEVEN * len(world.crowd.clients) / len(fleet.places)
+    herds = {
+        "its share": [each for kill in ledger.kills.values() if len(kill) <= share for each in kill],
+        "more": [each for kill in ledger.kills.values() if len(kill) > share for each in kill],
+    }
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": versions(len(typists.all)),
@@ -76,6 +81,7 @@ def result(world: World, answers: Sequence[tuple[int, Answer]], errors: Sequence
         "gaps_ms": {cause: spread(seconds) for cause, seconds in sorted(ledger.gaps.items())},
         "answers_ms": spread(ledger.trips),
         "recoveries_ms": {cause: spread(seconds) for cause, seconds in sorted(ledger.recoveries.items())},
+        "herds_ms": {name: spread(seconds) for name, seconds in herds.items() if seconds},
         "visible": {cause: count for cause, count in sorted(ledger.visible.items()) if count},
         "page_errors": list(errors),
         "trouble": fleet.trouble,
@@ -124,6 +130,11 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
     for cause, gaps in figures["recoveries_ms"].items():
         yield (
             f"after {cause}, once a process was ready to take it up: "
+            f"p50 {gaps['p50']:.0f}, p99 {gaps['p99']:.0f}, longest {gaps['max']:.0f} ms"
+        )
+    for herd, gaps in figures["herds_ms"].items():
+        yield (
+            f"where the process had {herd} of the clients: {gaps['count']:,} of them, "
             f"p50 {gaps['p50']:.0f}, p99 {gaps['p99']:.0f}, longest {gaps['max']:.0f} ms"
         )
     seen = figures["visible"].get("SIGTERM, overlap, Chromium", 0)

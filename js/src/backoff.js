@@ -5,6 +5,7 @@ const SOON = 1_000;
 
 export class Backoff {
   #attempt = 0;
+  #mounts = 0;
 
   /** @param {{ base?: number, cap?: number, random?: () => number }} [options] milliseconds */
   constructor({ base = 100, cap = 5_000, random = Math.random } = {}) {
@@ -27,8 +28,13 @@ export class Backoff {
     return this.random() * Math.max(most, spread);
   }
 
+  /** Let earlier refusals be over; what adds up until there is progress is mounts. */
+  mounted() {
+    this.#attempt = Math.min(this.#attempt, this.#mounts++);
+  }
+
   /** Begin anew, after progress. */
   reset() {
-    this.#attempt = 0;
+    this.#attempt = this.#mounts = 0;
   }
 }

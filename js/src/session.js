@@ -168,6 +168,7 @@ export class Session {
     const frame = parseDown(data);
     if (frame?.type === "token" && this.machine.outbox.isProgress(frame.received)) this.#world.backoff.reset();
     if (frame?.type === "mounted") {
+      this.#world.backoff.mounted();
       clearTimeout(this.#quiet);
       this.#quiet = setTimeout(() => this.machine.state === "live" && this.#world.backoff.reset(), QUIET);
     }

@@ -225,3 +225,13 @@ test("back-off grows with full jitter up to its cap; after the first failure, ov
   backoff.reset();
   assert.equal(backoff.next(80), 50);
 });
+
+test("a mount ends the refusals before it; mounts without progress add up", () => {
+  const backoff = new Backoff({ base: 100, random: () => 1 });
+  const mount = () => (backoff.mounted(), backoff.next());
+  assert.equal(mount(), 100);
+  for (const wait of [200, 400, 800]) assert.equal(backoff.next(), wait);
+  assert.deepEqual([mount(), mount(), mount()], [200, 400, 800]);
+  backoff.reset();
+  assert.equal(mount(), 100);
+});

@@ -19,13 +19,14 @@ class Backoff:
         cap: milliseconds that any waits at most.
     """
 
-    __slots__ = ("_attempt", "_base", "_cap", "_random")
+    __slots__ = ("_attempt", "_base", "_cap", "_mounts", "_random")
 
     def __init__(self, random: Callable[[], float], *, base: float = _BASE, cap: float = _CAP) -> None:
         self._random = random
         self._base = base
         self._cap = cap
         self._attempt = 0
+        self._mounts = 0
 
     def next(self, delay: float = 0) -> float:
         """Return the milliseconds to wait before the next attempt.
@@ -41,6 +42,11 @@ class Backoff:
         self._attempt += 1
         return self._random() * max(most, spread)
 
+    def mounted(self) -> None:
+        """Let earlier refusals be over; what adds up until there is progress is mounts."""
+        self._attempt = min(self._attempt, self._mounts)
+        self._mounts += 1
+
     def reset(self) -> None:
         """Begin anew, after progress."""
-        self._attempt = 0
+        self._attempt = self._mounts = 0

@@ -249,6 +249,7 @@ class Tab:
 
     def _tell(self, name: str, detail: dict[str, Any]) -> None:
         if name == "mounted":
+            self._backoff.mounted()
             self._restart("quiet", _QUIET, self._calm)
             if self._lost is not None:
                 since, cause = self._lost

@@ -123,10 +123,10 @@ async def fleet(app: str, folder: Path, **environment: str) -> AsyncIterator[Fle
 
 
 @asynccontextmanager
-async def browsing() -> AsyncIterator[Browser]:
-    """A fresh Chromium."""
+async def browsing(command: str | Path = CHROMIUM) -> AsyncIterator[Browser]:
+    """A fresh Chromium; or what another command starts."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=command, args=FLAGS)
         try:
             yield browser
         finally:

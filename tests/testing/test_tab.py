@@ -130,15 +130,37 @@ async def test_tries_are_spread_and_go_on() -> None:
     await page.tab.close()
 
 
+async def crash(page: Page, count: int) -> None:
+    """Let the connection end so many times, each time once the view is mounted."""
+    for _ in range(count):
+        page.pipes[-1].disconnect()
+        mounts = page.names.count("mounted")
+        while page.names.count("mounted") == mounts:
+            await asyncio.sleep(0.01)
+
+
 @in_virtual_time
-async def test_tries_begin_anew_after_ten_quiet_seconds() -> None:
-    """A view that stays mounted, even without a further token, is progress: the waits of its next loss are short."""
+async def test_a_mount_ends_the_refusals() -> None:
+    """A view that is lost just after it was mounted again comes back soon, however often it was refused before."""
     page = Page()
     await page.start()
     await asyncio.sleep(60)
+    assert page.tab._backoff._attempt > 5
     page.process = Process(echo)
     while "mounted" not in page.names:
         await asyncio.sleep(0.01)
+    lost = now()
+    await crash(page, 1)
+    assert now() - lost <= 0.11
+    await page.tab.close()
+
+
+@in_virtual_time
+async def test_tries_begin_anew_after_ten_quiet_seconds() -> None:
+    """A view that stays mounted, even without a further token, is progress: the waits of its next loss are short."""
+    page = Page(Process(echo))
+    await page.start()
+    await crash(page, 7)
     await asyncio.sleep(9.9)
     assert page.tab._backoff._attempt > 5
     await asyncio.sleep(0.2)
