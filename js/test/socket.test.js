@@ -384,6 +384,20 @@ test("an end without a word is followed by back-off with jitter, which progress 
   assert.equal(network.sockets.length, before + 1);
 });
 
+test("who is cut off just after a mount comes back soon, however often it was refused before", async () => {
+  open();
+  await rest();
+  network.mood = "refuse";
+  network.last.end(1006);
+  await pass(10_000);
+  network.mood = "accept";
+  await pass(5_000);
+  network.last.end(1006);
+  const before = network.sockets.length;
+  await pass(200);
+  assert.equal(network.sockets.length, before + 1);
+});
+
 for (const [what, sends] of /** @type {const} */ ([["commits and raises", false], ["raises on what the page sends", true]])) {
   test(`a handler that ${what} at each mount is mounted ever more seldom`, async () => {
     const socket = open();
