@@ -21,8 +21,8 @@ class Ledger:
         faults: how often each kind was injected.
         gaps: cause → seconds for which a client's messages could not be handled.
         trips: seconds from a message to its answer on one connection, while nothing goes on.
-        recoveries: of those whom a kill has cut off, without the time in which no process was there to take them up.
-        kills: the same, kill by kill.
+        recoveries: kill by kill, of those whom it has cut off, without the time in which no process was there to take
+            them up. A kill is told by its kind, and by when that was in the order of faults.
         rebalanced: views that were handed over to even out where they are, by outcome.
         visible: disconnections that pages were told of, by cause.
         defects: what should never happen, in words.
@@ -32,8 +32,7 @@ class Ledger:
         self.faults: Counter[str] = Counter()
         self.gaps: defaultdict[str, list[float]] = defaultdict(list)
         self.trips: list[float] = []
-        self.recoveries: defaultdict[str, list[float]] = defaultdict(list)
-        self.kills: defaultdict[int, list[float]] = defaultdict(list)
+        self.recoveries: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
         self.rebalanced: Counter[str] = Counter()
         self.visible: Counter[str] = Counter()
         self.defects: list[str] = []
@@ -78,8 +77,7 @@ class Ledger:
             cause = LEVEL
         self.gaps[cause].append(end - begin)
         if cut and cause.startswith("SIGKILL"):
-            self.recoveries[cause].append(end - max(begin, ready))
-            self.kills[self._mark_at(begin)].append(end - max(begin, ready))
+            self.recoveries[cause, self._mark_at(begin)].append(end - max(begin, ready))
 
     def trip(self, seconds: float) -> None:
         """A message was answered."""

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -57,11 +58,12 @@ def result(world: World, answers: Sequence[tuple[int, Answer]], errors: Sequence
         errors: of the pages.
     """
     ledger, fleet, typists = world.ledger, world.fleet, world.typists
-    share = UNEVEN * len(world.crowd.clients) / len(fleet.places)
-    herds = {
-        "its share": [each for kill in ledger.kills.values() if len(kill) <= share for each in kill],
-        "more": [each for kill in ledger.kills.values() if len(kill) > share for each in kill],
-    }
+    share = round(UNEVEN * len(world.crowd.clients) / len(fleet.places))
+    recoveries: defaultdict[str, list[float]] = defaultdict(list)
+    herds: defaultdict[str, list[float]] = defaultdict(list)
+    for (cause, _), seconds in sorted(ledger.recoveries.items()):
+        recoveries[cause] += seconds
+        herds[f"up to {share}" if len(seconds) <= share else f"more than {share}"] += seconds
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": versions(len(typists.all)),
@@ -80,8 +82,8 @@ def result(world: World, answers: Sequence[tuple[int, Answer]], errors: Sequence
         "faults": {name: ledger.faults[name] for name in FAULTS},
         "gaps_ms": {cause: spread(seconds) for cause, seconds in sorted(ledger.gaps.items())},
         "answers_ms": spread(ledger.trips),
-        "recoveries_ms": {cause: spread(seconds) for cause, seconds in sorted(ledger.recoveries.items())},
-        "herds_ms": {name: spread(seconds) for name, seconds in herds.items() if seconds},
+        "recoveries_ms": {cause: spread(seconds) for cause, seconds in recoveries.items()},
+        "herds_ms": {name: spread(seconds) for name, seconds in herds.items()},
         "visible": {cause: count for cause, count in sorted(ledger.visible.items()) if count},
         "page_errors": list(errors),
         "trouble": fleet.trouble,
@@ -134,7 +136,7 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
         )
     for herd, gaps in figures["herds_ms"].items():
         yield (
-            f"where the process had {herd} of the clients: {gaps['count']:,} of them, "
+            f"where a kill cut off {herd} clients: {gaps['count']:,} of them, "
             f"p50 {gaps['p50']:.0f}, p99 {gaps['p99']:.0f}, longest {gaps['max']:.0f} ms"
         )
     seen = figures["visible"].get("SIGTERM, overlap, Chromium", 0)
