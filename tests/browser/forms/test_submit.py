@@ -192,13 +192,13 @@ async def test_forms_of_a_part_of_the_page(tab: Tab, tmp_path: Path) -> None:
     """A socket that is given a part of the page hears of the forms in there only, and what it clears is cleared for all."""
     async with served(tab, tmp_path, "/?within=profile"):
         mounted(tab)
-        tab.fill("#profile [name=name]", "Ada")
+        tab.fill("#profile [name=name]", "Ada Lovelace")
         tab.fill("#offline [name=name]", "elsewhere")
         tab.click("#profile button")
-        said(tab, ["profile", [["name", "Ada"], ["letter", "yes"], ["how", "now"], ["bio", ""]]])
-        tab.wait_for("!JSON.stringify({ ...sessionStorage }).includes('Ada')")
+        said(tab, ["profile", [["name", "Ada Lovelace"], ["letter", "yes"], ["how", "now"], ["bio", ""]]])
+        tab.wait_for("!JSON.stringify({ ...sessionStorage }).includes('Ada Lovelace')")
         tab.fill("#offline [name=name]", "elsewhere, and more")
-        assert "Ada" not in stored(tab)
+        assert "Ada Lovelace" not in stored(tab)
         tab.reload()
         mounted(tab)
         assert tab.value("#offline [name=name]") == "elsewhere, and more"
