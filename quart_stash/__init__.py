@@ -13,6 +13,7 @@ from .errors import (
     TokenRefused,
     TokenStale,
     TokenUnjudgeable,
+    ViewLeft,
 )
 from .extension import QuartStash
 from .forms import StashedForm
@@ -33,4 +34,5 @@ __all__ = [
     "TokenStale",
     "TokenUnjudgeable",
     "View",
+    "ViewLeft",
 ]

@@ -12,6 +12,7 @@ __all__ = [
     "TokenRefused",
     "TokenStale",
     "TokenUnjudgeable",
+    "ViewLeft",
 ]
 
 
@@ -38,6 +39,18 @@ class StateTooLarge(StashError):
         )
         self.size = size
         self.limit = limit
+
+
+class ViewLeft(StashError):
+    """A view was handed back to its browser, or has ended: it answers nobody any more.
+
+    Raised outside of the view's own handler, which is cancelled instead.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this view was handed back to its browser, or has ended: it answers nobody any more in this process"
+        )
 
 
 class ProtocolError(StashError):

@@ -139,7 +139,7 @@ class Host:
             identity: who the connection belongs to.
             page_tag: what a page that was rendered for this identity says; None: it is not looked at.
         """
-        session.task = asyncio.current_task()
+        session.begin()
         try:
             view = await self._mount(session, view_type, arguments, identity, page_tag)
             yield view
@@ -151,6 +151,8 @@ class Host:
             raise
         else:
             await session.finish()
+        finally:
+            session.verbs.end()
 
     async def _mount(
         self,
@@ -185,10 +187,10 @@ class Host:
                 "a token for %s can't be judged here (%s): left to another process", view_type.name, error
             )
             await session.defer(4409, "can't judge this token")
-            await session.wait_for_end()
+            await session.verbs.wait_for_end()
         except ProtocolError as error:
             await session.defer(error.close_code, str(error))
-            await session.wait_for_end()
+            await session.verbs.wait_for_end()
         if merged.error is not None:
             logger.info("a token for %s was rejected: %s", view_type.name, merged.error)
             self._notify("token_rejected", view=view_type.name, reason=merged.reason, error=merged.error)
@@ -221,7 +223,7 @@ class Host:
                 await session.defer(1008, "the page params were refused: reload the page")
             else:
                 await session.defer(4409, "can't judge these page params")
-            await session.wait_for_end()
+            await session.verbs.wait_for_end()
 
     def _drained(self, view_type: ViewType[Any], session: Session, outcome: Outcome) -> None:
         self.gateway.registry.outcomes[outcome] += 1

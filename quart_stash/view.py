@@ -173,27 +173,42 @@ class View(Generic[S]):
             yield await self.receive()
 
     async def receive(self) -> Message:
-        """Commit, and return the next message."""
-        return self._message(await self._session.receive())
+        """Commit, and return the next message.
+
+        Raises:
+            ViewLeft: outside of the view's own handler, once the view was handed back or has ended.
+        """
+        return self._message(await self._session.verbs.receive())
 
     async def receive_json(self) -> Any:
         """Commit, and return the next message parsed as JSON."""
         return (await self.receive()).json()
 
-    async def send(self, data: str | bytes) -> None:
-        """Send to the client. While no message is in hand this is a commit point."""
-        await self._session.send(data)
+    async def send(self, data: str | bytes) -> bool:
+        """Send to the client. In the view's own handler, while no message is being handled, this is a commit point.
 
-    async def send_json(self, value: Any) -> None:
-        """Send a value as JSON text."""
-        await self.send(msgspec.json.encode(value).decode())
+        Anybody else may send as well: another view's handler, a background task, a request. That is no commit,
+        and it never waits for a hand-over. If the client does not read, up to `STASH_MAX_QUEUE` messages are queued
+        for it. The sender that finds the queue full waits for a second at most.
+
+        Returns:
+            Whether the message is on its way. `False`: the view is leaving or has left, or its client does not read.
+        """
+        return await self._session.verbs.send(data)
+
+    async def send_json(self, value: Any) -> bool:
+        """Send a value as JSON text. Returns whether it is on its way, as `send` does."""
+        return await self.send(msgspec.json.encode(value).decode())
 
     async def commit(self) -> None:
         """Commit in the middle of a long handler: the message in hand counts as received.
 
         A token that says so follows within the sync interval. A process that dies before has it replayed.
+
+        Raises:
+            RuntimeError: something else than the view's own handler calls.
         """
-        await self._session.commit()
+        await self._session.verbs.commit()
 
     async def keep(self, key: str, value: Any, *, max_age: int, area: Area = "tab") -> None:
         """Let the browser keep a secret, encrypted; the server keeps nothing.
@@ -206,6 +221,10 @@ class View(Generic[S]):
             value: whatever MessagePack can hold.
             max_age: seconds after which it is not given back.
             area: `tab` (gone with the tab) or `browser`.
+
+        Raises:
+            ViewLeft: outside of the view's own handler, once the view was handed back or has ended. So do `restore`
+                and `forget`.
         """
         _check_secret(key, area)
         if type(max_age) is not int or max_age < 1:
@@ -223,16 +242,24 @@ class View(Generic[S]):
         _check_secret(key, area)
         await self._session.secrets.forget(key, area=area)
 
-    async def clear_form(self, name: str) -> None:
-        """A stashed form has been dealt with: the browser drops what it keeps of it."""
+    async def clear_form(self, name: str) -> bool:
+        """A stashed form has been dealt with: the browser drops what it keeps of it.
+
+        Returns:
+            Whether that is on its way, as for `send`.
+        """
         if not 1 <= len(name) <= 256:
             raise ConfigurationError("the name of a form has 1 to 256 characters")
-        await self._session.say(frames.Clear(name))
+        return await self._session.verbs.say(frames.Clear(name))
 
-    async def reflect(self, **params: str | int | None) -> None:
-        """Put simple state into the query string of the page's URL; `None` takes a name out."""
+    async def reflect(self, **params: str | int | None) -> bool:
+        """Put simple state into the query string of the page's URL; `None` takes a name out.
+
+        Returns:
+            Whether that is on its way, as for `send`.
+        """
         values = {name: None if value is None else str(value) for name, value in params.items()}
-        await self._session.say(frames.Url(values))
+        return await self._session.verbs.say(frames.Url(values))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection. With 1000 the view is finished, and the client forgets it.
@@ -248,7 +275,7 @@ class View(Generic[S]):
             )
         if len(reason.encode("utf-8", "replace")) > 123:
             raise ConfigurationError("the reason of a close has 123 bytes at most")
-        await self._session.close(code, reason)
+        await self._session.verbs.close(code, reason)
 
     def _message(self, incoming: Incoming) -> Message:
         key = f"{self._mounting.id}:{incoming.number}"

@@ -13,7 +13,7 @@ import msgspec
 from ..core import frames
 from ..core.events import Answered
 from ..core.tokens import Context, Sealer
-from ..errors import StashError, TokenError, TokenExpired
+from ..errors import StashError, TokenError, TokenExpired, ViewLeft
 
 __all__ = ["Questions", "Secrets"]
 
@@ -29,12 +29,24 @@ class Questions:
         self._waiting: dict[tuple[bool, str], deque[asyncio.Future[str | None]]] = {}
         self._count = 0
         self._sending: set[asyncio.Future[None]] = set()
+        self._strangers: set[asyncio.Future[str | None]] = set()
 
     def __len__(self) -> int:
         return self._count
 
-    async def ask(self, question: _Question, send: Callable[[str], Awaitable[None]]) -> str | None:
-        """Send a question and return the token of its answer, if that has one. Answers come in order."""
+    async def ask(
+        self, question: _Question, send: Callable[[str], Awaitable[None]], *, stranger: bool
+    ) -> str | None:
+        """Send a question and return the token of its answer, if that has one. Answers come in order.
+
+        Args:
+            question: for the browser.
+            send: takes its frame to the browser.
+            stranger: whether somebody else than the view's handler asks.
+
+        Raises:
+            ViewLeft: somebody else asks, and no answer will come: the view was handed back, or has ended.
+        """
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         place = (isinstance(question, frames.Restore), question.key)
         self._waiting.setdefault(place, deque()).append(answer)
@@ -44,9 +56,13 @@ class Questions:
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
         try:
-            await asyncio.shield(sending)
+            if stranger:
+                self._strangers.add(answer)
+            else:
+                await asyncio.shield(sending)
             return await answer
         finally:
+            self._strangers.discard(answer)
             self._count -= 1
 
     def answered(self, effect: Answered) -> None:
@@ -60,6 +76,18 @@ class Questions:
             del self._waiting[place]
         if not answer.done():
             answer.set_result(effect.token)
+
+    def leave(self) -> None:
+        """No answer will come: nobody but the handler waits for one any more."""
+        for answer in self._strangers:
+            if not answer.done():
+                answer.set_exception(ViewLeft())
+
+    def cancel(self) -> None:
+        """The handler has ended: what it left waiting is cancelled."""
+        for waiting in self._waiting.values():
+            for answer in waiting:
+                answer.cancel()
 
 
 class Secrets:

@@ -1,6 +1,6 @@
 """One view on one connection: carries out what the machine says, between the socket and the handler.
 
-The socket's pump feeds it frames, in the framework's own receiving task; the handler calls the rest from its
+The socket's pump feeds it frames, in the framework's own receiving task; the handler calls `verbs` from its
 own. No task is made per message. The machine is only ever touched between two awaits, so neither side needs a
 lock.
 """
@@ -12,7 +12,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from ..config import StashConfig
 from ..core import events, frames
@@ -22,10 +22,11 @@ from ..core.state import StateType
 from ..core.tokens import Binding, Sealer
 from ..errors import ProtocolError, TokenStale
 from .inbox import Room, larger
-from .secrets import Questions, Secrets
+from .secrets import Secrets
 from .socket import Socket
 from .sync import Sync
 from .timers import Timers
+from .verbs import Verbs
 
 __all__ = ["Session"]
 
@@ -42,6 +43,7 @@ class Session:
         view_id: stable for the life of the view.
         outcome: how its hand-over ended, once it has.
         task: the handler's task, once it runs.
+        verbs: what the handler, and others, do with the view.
         secrets: what the browser keeps for the view, once it is mounted.
     """
 
@@ -69,12 +71,18 @@ class Session:
         self._sync: Sync
         self.secrets: Secrets
         self.view_id: str = ""
-        self._questions = Questions()
         self._timers = Timers()
         self._expiry: asyncio.Task[None] | None = None
-        self._receiving = False
-        self._wake: asyncio.Future[None] | None = None
         self._room = Room(self.machine.inbox, config)
+        self.verbs: Verbs = Verbs(
+            self.machine,
+            socket,
+            config=config,
+            plain=self.plain,
+            room=self._room,
+            apply=self._apply,
+            commit=self._commit,
+        )
         if self.plain:  # its messages may be here before the handler is
             self.machine.handle(frames.Mount(sent=0))
             self.machine.handle(events.Decided(frames.Mounted("fresh", 0, "", frames.Limits(0, 0))))
@@ -84,10 +92,10 @@ class Session:
     async def feed(self, data: str | bytes) -> None:
         """Take one frame of the client. Nothing that it holds raises."""
         await self._apply(self._parse(data))
-        while self._room.full and not self._questions and not self.socket.closed:
+        while self._room.full and not self.verbs.questions and not self.socket.closed:
             if not await self._room.wait() and not self.plain and not self.socket.sending:
                 await self.socket.send_frame(frames.encode(frames.Pong()))
-        if self._questions and self._room.overfull:
+        if self.verbs.questions and self._room.overfull:
             await self._apply(
                 events.Violation("too many messages while the handler awaits the browser", 1013)
             )
@@ -190,7 +198,7 @@ class Session:
             self._sealer,
             binding.kept,
             limit=self._config.max_message_size,
-            ask=self._ask_browser,
+            ask=self.verbs.ask,
             renew=self._renew,
             now=self._now,
         )
@@ -207,54 +215,17 @@ class Session:
         )
         await self._apply(events.Decided(mounted))
         if self.machine.over:  # lost, or drained, in the meantime: the handler is not to begin
-            await self.wait_for_end()
+            await self.verbs.wait_for_end()
         self._sync.keep_young()
         if merged.reason == TokenStale.reason:  # so is its page, most likely: both begin anew
-            await self.say(frames.Reload(TokenStale.reason))
+            await self.verbs.say(frames.Reload(TokenStale.reason))
 
-    # The handler's side.
+    # How the handler ends.
 
-    async def receive(self) -> events.Message:
-        """Commit, and wait for the next message. Of a view that was handed back, it waits to be cancelled."""
-        if self._receiving:
-            raise RuntimeError("two tasks receive from one view at the same time")
-        self._receiving = True
-        try:
-            return await self._receive()
-        finally:
-            self._receiving = False
-
-    async def _receive(self) -> events.Message:
-        await self._commit(events.Ask())
-        if self.machine.over:
-            await self.wait_for_end()
-        while (message := self.machine.take()) is None:
-            self._room.make()  # it may have been full of voids, which nobody takes
-            self._wake = self._loop.create_future()
-            try:
-                await self._wake
-            finally:
-                self._wake = None
-        self._room.take(message)
-        return message
-
-    async def send(self, data: str | bytes) -> None:
-        """Send an application message; while no message is in hand this is a commit point."""
-        await self._hold()
-        await self.socket.send_frame(data if self.plain else frames.mark(data))
-        if not self.machine.in_hand:
-            await self._commit(events.Push())
-
-    async def commit(self) -> None:
-        """Commit in mid-handler: the message in hand counts as received."""
-        await self._hold()
-        await self._commit(events.Push(mid=True))
-
-    async def say(self, frame: frames.Clear | frames.Url | frames.Reload) -> None:
-        """Tell the client something that needs no answer."""
-        await self._hold()
-        if not self.plain:
-            await self.socket.send_frame(frames.encode(frame))
+    def begin(self) -> None:
+        """The current task is the handler's from now on."""
+        self.task = asyncio.current_task()
+        self.verbs.begin()
 
     async def finish(self) -> None:
         """The handler returned."""
@@ -276,18 +247,6 @@ class Session:
             )
             await self._apply(events.Violation("the handler was cancelled", 1011))
 
-    async def close(self, code: int, reason: str) -> None:
-        """The handler closes the connection; with 1000 the view is finished."""
-        if code == 1000:
-            await self._apply(events.Return())
-        else:
-            await self._apply(events.Violation(reason, code))
-
-    async def wait_for_end(self) -> NoReturn:
-        """Wait to be cancelled: nothing that the handler does counts any more."""
-        await self._loop.create_future()
-        raise AssertionError("nothing resolves this future")
-
     def force(self) -> bool:
         """End a handler that ignores its cancellation. Returns whether there was one."""
         if self.task is None or self.task.done() or self.task is asyncio.current_task():
@@ -304,16 +263,6 @@ class Session:
 
     # Inside.
 
-    async def _hold(self) -> None:
-        """After the final token nothing counts any more: wait to be cancelled, as `receive` does.
-
-        After the end the cancellation is on its way or has been: let it in, and let a `finally` get through.
-        """
-        if self.machine.state is State.HANDED:
-            await self.wait_for_end()
-        if self.machine.state is State.ENDED:
-            await asyncio.sleep(0)
-
     async def _commit(self, event: events.Ask | events.Push) -> None:
         """Encode first: a state that can't be encoded must not count its message."""
         if self.machine.over:
@@ -326,14 +275,15 @@ class Session:
         effects = self.machine.handle(event)
         if self.machine.state is State.ENDED:
             self._ended()  # at once: what is said last waits for a peer that may not read
+        elif self.machine.state is State.HANDED:
+            self.verbs.left()
         for effect in effects:
             await self._perform(effect)
 
     async def _perform(self, effect: events.Effect) -> None:
         if isinstance(effect, events.Message):
             self._room.put(effect)
-            if self._wake is not None and not self._wake.done():
-                self._wake.set_result(None)
+            self.verbs.arrived()
         elif isinstance(effect, events.Due):
             if not self.plain:
                 await self._sync.due(final=effect.final)
@@ -341,7 +291,7 @@ class Session:
             if not self._mount.done():
                 self._mount.set_result(effect.mount)
         elif isinstance(effect, events.Answered):
-            self._questions.answered(effect)
+            self.verbs.questions.answered(effect)
         elif isinstance(effect, events.Close):
             if effect.code in (1002, 1009, 1013, 4408):
                 logger.info("a client was closed with %d: %s", effect.code, effect.reason)
@@ -356,21 +306,10 @@ class Session:
         if not self.plain:
             await self._sync.renew()
 
-    async def _ask_browser(self, question: frames.Keep | frames.Forget | frames.Restore) -> str | None:
-        """Ask, and wait for the answer. The socket is not paused meanwhile: the answer comes through it."""
-        await self._hold()
-        if self.plain:
-            return None
-        if self.machine.over:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise asyncio.CancelledError  # a `finally` that asks: no second cancellation would come
-            await self.wait_for_end()
-        self._room.make()
-        return await self._questions.ask(question, self.socket.send_frame)
-
     def _ended(self) -> None:
         self._timers.cancel_all()
         self._room.make()
+        self.verbs.left()
         if self.outcome is None and self.machine.outcome is not None:
             self.outcome = self.machine.outcome
             self._on_outcome(self, self.outcome)
