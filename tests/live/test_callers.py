@@ -130,6 +130,7 @@ async def test_a_stranger_that_waits_for_an_answer_hears_that_the_view_left() ->
     await hand_over(process, pipe)
     for error in await asyncio.gather(*asking, return_exceptions=True):
         assert isinstance(error, ViewLeft)
+    assert await views[0].send("the first from elsewhere, and too late") is False
 
 
 @in_virtual_time
@@ -211,10 +212,14 @@ async def test_a_child_of_the_handler_is_held_and_then_freed() -> None:
     async def handler(view: View[Any]) -> None:
         children.append(asyncio.create_task(push(view)))
         children.append(asyncio.create_task(wait(view)))
+        children.append(asyncio.create_task(ask(view)))
         await asyncio.Event().wait()
 
     async def wait(view: View[Any]) -> None:
         await view.receive()
+
+    async def ask(view: View[Any]) -> None:
+        await view.restore("never answered")
 
     process = Process(handler, Words)
     pipe = await process.mount()
@@ -227,6 +232,7 @@ async def test_a_child_of_the_handler_is_held_and_then_freed() -> None:
     await settle()
     assert told == ["over"]
     assert children[1].cancelled()
+    assert children[2].cancelled()
 
 
 @in_virtual_time
