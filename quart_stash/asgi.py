@@ -4,27 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from markupsafe import Markup
+
+from .assets import clear_meta, page_meta
 from .config import StashConfig
 from .core.frames import SUBPROTOCOL
 from .core.keys import Keyring
 from .core.state import StateType
 from .errors import ConfigurationError
 from .host import Host, ViewType
+from .identity import identity_tag, session_secret
 from .live.gateway import ASGIApp
 from .live.socket import ASGIReceive, ASGISend, Scope
 from .view import View
 
-__all__ = ["StashMiddleware", "mount_view"]
+__all__ = ["StashMiddleware", "StashPage", "mount_view"]
 
 S = TypeVar("S")
 
-_HOST_KEY = "quart_stash.host"
+_SERVED_KEY = "quart_stash.served"
 
 logger: logging.Logger = logging.getLogger("quart_stash")
+
+
+@dataclass(frozen=True)
+class _Served:
+    """What the middleware tells those inside of one scope.
+
+    Attributes:
+        host: who serves it.
+        root: the path that the middleware is mounted under; further in, a router may have moved `root_path` on.
+        owner_key: of owners' tags, where there is no session.
+    """
+
+    host: Host
+    root: str
+    owner_key: str
 
 
 class StashMiddleware:
@@ -45,6 +65,8 @@ class StashMiddleware:
         keys = [secret_key] if isinstance(secret_key, (str, bytes)) else list(secret_key)
         self._app = app
         self._keyring = Keyring(keys)
+        # The oldest: a new key is put in front, and the pages that are open must go on being their owners'.
+        self._owner_key = self._keyring.signing_keys("owner")[0].hex()
         self._config = StashConfig.from_mapping(
             {f"STASH_{key.upper()}": value for key, value in settings.items()}
         )
@@ -54,7 +76,8 @@ class StashMiddleware:
         """Serve one ASGI scope."""
         host = self._serving()
         with suppress(_NotMounted):
-            await host.serve(self._app, {**scope, _HOST_KEY: host}, receive, send)
+            served = _Served(host, scope.get("root_path", "").rstrip("/"), self._owner_key)
+            await host.serve(self._app, {**scope, _SERVED_KEY: served}, receive, send)
 
     @property
     def draining(self) -> bool:
@@ -80,6 +103,53 @@ class StashMiddleware:
         if self._host is None or self._host.gateway.loop is not asyncio.get_running_loop():
             self._host = Host(self._config, self._keyring)
         return self._host
+
+
+class StashPage:
+    """What one page needs in its markup, and whose page it is: the helpers of Quart's templates, for any framework.
+
+    The page is tagged with its owner. A page of another owner in the same tab finds nothing of this one's.
+
+    Args:
+        scope: of the request, as it came through `StashMiddleware`.
+        identity: who the page is rendered for: what `mount_view` is given as the `identity` of its sockets.
+
+    Raises:
+        ConfigurationError: the application is not wrapped in `StashMiddleware`, or the identity is not a `str`.
+    """
+
+    def __init__(self, scope: Scope, *, identity: str | None) -> None:
+        self._served = _served(scope, "StashPage")
+        self._identity = identity
+        self._tag = _owner_tag(self._served, scope, identity, create=True)
+
+    def script(self, nonce: str | None = None) -> Markup:
+        """Return the script tag.
+
+        Args:
+            nonce: for a Content-Security-Policy.
+        """
+        host = self._served.host
+        return host.assets.tag(
+            root=self._served.root, build=host.build, identity=self._tag, limits=host.limits, nonce=nonce
+        )
+
+    def sign(self, view: str | None = None, /, **values: Any) -> str:
+        """Sign readable values for the socket that this page opens; the view has them as `view.page`.
+
+        Args:
+            view: the one view that may take them; default: any.
+            values: what JSON can hold.
+        """
+        return self._served.host.pages.sign(values, identity=self._identity, view=view)
+
+    def meta(self, view: str | None = None, /, **values: Any) -> Markup:
+        """Return the tag that hands signed values to the sockets of this page; see `sign`."""
+        return page_meta(self.sign(view, **values))
+
+    def clear(self, form: str) -> Markup:
+        """Return the tag which says that a stashed form has been dealt with."""
+        return clear_meta(form)
 
 
 @asynccontextmanager
@@ -108,14 +178,15 @@ async def mount_view(
         version: of the state, where `state` is a type.
         name: tells the view from others; default: the path.
         arguments: what else tokens are bound to; default: the scope's `path_params`.
-        identity: who the connection belongs to.
+        identity: who the connection belongs to. A page that is tagged with another owner mounts without what was
+            typed there.
 
     Raises:
         ConfigurationError: the application is not wrapped in `StashMiddleware`.
     """
-    host = scope.get(_HOST_KEY)
-    if not isinstance(host, Host):
-        raise ConfigurationError("mount_view needs the application wrapped in StashMiddleware")
+    served = _served(scope, "mount_view")
+    host = served.host
+    page_tag = _owner_tag(served, scope, identity, create=False)
     state_type: StateType[Any] = state if isinstance(state, StateType) else StateType(state, version=version)
     view_type = ViewType(name or str(scope["path"]), state_type)
     session = host.session(scope, view_type)
@@ -128,7 +199,8 @@ async def mount_view(
     bound = scope.get("path_params", {}) if arguments is None else arguments
     entered = False
     try:
-        async with over, host.mounted(session, view_type, arguments=bound, identity=identity) as view:
+        mounted = host.mounted(session, view_type, arguments=bound, identity=identity, page_tag=page_tag)
+        async with over, mounted as view:
             entered = True
             yield view
     except TimeoutError:
@@ -138,6 +210,23 @@ async def mount_view(
             raise _NotMounted from None
     finally:
         pump.cancel()
+
+
+def _served(scope: Scope, what: str) -> _Served:
+    served = scope.get(_SERVED_KEY)
+    if not isinstance(served, _Served):
+        raise ConfigurationError(f"{what} needs the application wrapped in StashMiddleware")
+    return served
+
+
+def _owner_tag(served: _Served, scope: Scope, identity: str | None, *, create: bool) -> str:
+    """Return what tells the owner's pages from others', under the session's own secret if there is a session."""
+    if identity is not None and not isinstance(identity, str):
+        raise ConfigurationError(f"an identity is a str or None, not {type(identity).__name__}")
+    session = scope.get("session")
+    if isinstance(session, MutableMapping):
+        return identity_tag(session_secret(session, create=create), identity)
+    return identity_tag(served.owner_key, identity)
 
 
 class _NotMounted(Exception):

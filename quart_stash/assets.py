@@ -9,10 +9,12 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from markupsafe import Markup
+
 from .core.frames import Limits
 from .live.socket import ASGISend, Scope
 
-__all__ = ["Assets"]
+__all__ = ["Assets", "clear_meta", "page_meta"]
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -38,7 +40,7 @@ class Assets:
         """A digest of the scripts: it names the build, and is part of their addresses."""
         return hashlib.sha256(b"".join(self.scripts.values())).hexdigest()[:16]
 
-    def tag(self, *, root: str, build: str, identity: str, limits: Limits, nonce: str | None) -> str:
+    def tag(self, *, root: str, build: str, identity: str, limits: Limits, nonce: str | None) -> Markup:
         """Return the script tag.
 
         Args:
@@ -57,11 +59,8 @@ class Assets:
             "data-limits": f'{{"message":{limits.message},"mount":{limits.mount}}}',
             **({"nonce": nonce} if nonce else {}),
         }
-        return (
-            "<script "
-            + " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
-            + "></script>"
-        )
+        written = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
+        return Markup(f"<script {written}></script>")
 
     async def serve(self, scope: Scope, send: ASGISend, *, draining: Callable[[], bool]) -> bool:
         """Answer a request below the prefix. Returns whether it was one."""
@@ -90,6 +89,16 @@ class Assets:
         else:
             await _answer(scope, send, 200, self.scripts[stem], headers)
         return True
+
+
+def page_meta(signed: str) -> Markup:
+    """Return what hands signed page params to the sockets of a page."""
+    return Markup(f'<meta name="quart-stash-page" content="{escape(signed)}">')
+
+
+def clear_meta(form: str) -> Markup:
+    """Return what tells the page's script that a stashed form has been dealt with."""
+    return Markup(f'<meta name="quart-stash-clear" content="{escape(form)}">')
 
 
 async def _answer(scope: Scope, send: ASGISend, status: int, body: bytes, headers: dict[str, str]) -> None:

@@ -10,18 +10,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import msgspec
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from quart import Quart, current_app, request, session, websocket
 from quart.logging import default_handler
 
 from . import signals
+from .assets import clear_meta, page_meta
 from .config import StashConfig, keyring_from_mapping
 from .core.frames import SUBPROTOCOL
 from .core.state import Migration, StateType
 from .core.tokens import Context
 from .errors import ConfigurationError
 from .host import Host, ViewType
-from .identity import default_identity, identity_tag, session_secret
+from .identity import SessionIdentity, identity_tag, session_secret
 from .live.shutdown import ShutdownTrigger
 from .view import View
 
@@ -59,7 +60,8 @@ class QuartStash:
     def __init__(self, app: Quart | None = None, *, identity: IdentityLoader | None = None) -> None:
         self.shutdown_trigger: ShutdownTrigger = ShutdownTrigger()
         """For `hypercorn.asyncio.serve(app, config, shutdown_trigger=stash.shutdown_trigger)`."""
-        self._identity: IdentityLoader = identity or _default_identity
+        session_identity = SessionIdentity()
+        self._identity: IdentityLoader = identity or (lambda: session_identity(session))
         self._app: Quart | None = None
         if app is not None:
             self.init_app(app)
@@ -75,7 +77,7 @@ class QuartStash:
         app.extensions[_EXTENSION] = _Wiring(self, app)
         self._app = self._app or app
         app.jinja_env.globals.update(
-            stash_script=self.script, stash_page=self._page_meta, stash_clear=_stash_clear
+            stash_script=self.script, stash_page=self._page_meta, stash_clear=clear_meta
         )
         if logger.level == logging.NOTSET and not logger.hasHandlers():
             logger.setLevel(logging.INFO)
@@ -120,8 +122,8 @@ class QuartStash:
     def identity_loader(self, loader: _Loader) -> _Loader:
         """Register who a connection belongs to: a function, async or not, that returns a `str` or `None`.
 
-        Tokens are bound to it. By default it is a random id in the Quart session, together with what
-        Flask-Login, Quart-Auth and a plain `user_id` keep.
+        Tokens are bound to it. By default it is a random id in the Quart session, together with the user whom
+        log-ins write there in their usual forms, and Quart-Auth's.
         """
         self._identity = loader
         return loader
@@ -197,14 +199,13 @@ class QuartStash:
         """Return the script tag; in templates `{{ stash_script() }}`."""
         host = self._host()
         identity = await self._page_identity()
-        tag = host.assets.tag(
+        return host.assets.tag(
             root=request.root_path.rstrip("/"),
             build=host.build,
             identity=identity_tag(session_secret(session, create=True), identity),
             limits=host.limits,
             nonce=nonce,
         )
-        return Markup(tag)
 
     async def _page_identity(self) -> str | None:
         session_secret(session, create=True)
@@ -212,7 +213,7 @@ class QuartStash:
 
     async def _page_meta(self, view: str | None = None, /, **values: Any) -> Markup:
         signed = await self.sign_page(view, **values)
-        return Markup(f'<meta name="quart-stash-page" content="{escape(signed)}">')
+        return page_meta(signed)
 
     def _wiring(self) -> _Wiring:
         return _wiring_of(cast("Any", current_app)._get_current_object() if current_app else self._app)
@@ -304,12 +305,3 @@ def _in_a_task(receiver: Callable[..., Awaitable[Any]]) -> Callable[..., None]:
         task.add_done_callback(_tasks.discard)
 
     return start
-
-
-def _default_identity() -> str | None:
-    return default_identity(session)
-
-
-def _stash_clear(form: str) -> Markup:
-    """Return what tells the page's script that a stashed form has been dealt with."""
-    return Markup(f'<meta name="quart-stash-clear" content="{escape(form)}">')

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import logging
 import secrets
-import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-__all__ = ["SESSION_KEY", "default_identity", "identity_tag", "session_secret"]
+from quart import current_app
+
+from .logins import Login, read_login
+
+__all__ = ["SESSION_KEY", "SessionIdentity", "default_identity", "identity_tag", "session_secret"]
 
 SESSION_KEY = "_quart_stash"
-"""The name of our random secret in the Quart session."""
+"""The name of our random secret in the session."""
+
+_NAMED = 8  # keys that one warning names
+_WARNINGS = 16  # in one process: users' words may be in the keys
+
+logger: logging.Logger = logging.getLogger("quart_stash")
 
 
 def session_secret(session: MutableMapping[str, Any], *, create: bool) -> str | None:
@@ -26,37 +36,66 @@ def session_secret(session: MutableMapping[str, Any], *, create: bool) -> str | 
 def default_identity(session: MutableMapping[str, Any]) -> str | None:
     """Return who the Quart session says this is, as a digest: the same for one browser session and user.
 
-    The random secret is taken together with what Flask-Login (`_user_id`), Quart-Auth and a plain `user_id`
-    keep, so that logging out, or in as somebody else, cuts the tie to what was stashed before.
+    The random secret is taken together with the user that log-ins write into the session, and with Quart-Auth's,
+    so that logging out, or in as somebody else, cuts the tie to what was stashed before.
     """
-    parts = [
-        session_secret(session, create=False),
-        session.get("_user_id"),
-        session.get("user_id"),
-        _quart_auth_id(),
-    ]
-    if all(part is None for part in parts):
-        return None
-    return hashlib.sha256(repr([None if part is None else str(part) for part in parts]).encode()).hexdigest()
+    return _digest(session, read_login(session), _quart_auth_ids())
+
+
+class SessionIdentity:
+    """The default identity of one application. It warns, once, of what it can't bind."""
+
+    def __init__(self) -> None:
+        self._warned: set[tuple[str, ...]] = set()
+
+    def __call__(self, session: MutableMapping[str, Any]) -> str | None:
+        """Return who the session says this is."""
+        login, users = read_login(session), _quart_auth_ids()
+        if login.unbound and not users:
+            self._warn(login.unbound)
+        return _digest(session, login, users)
+
+    def _warn(self, unbound: tuple[str, ...]) -> None:
+        named = tuple(ascii(key[:40]) for key in unbound[:_NAMED])
+        if named in self._warned or len(self._warned) >= _WARNINGS:
+            return
+        self._warned.add(named)
+        more = f" and {len(unbound) - _NAMED} more" if len(unbound) > _NAMED else ""
+        logger.warning(
+            "views are not bound to these keys of the session: %s%s. If one of them says who is logged in, the next"
+            " user of a browser gets the views of this one. Bind the user, for example with"
+            " stash.identity_loader(lambda: session.get(%s))",
+            ", ".join(named),
+            more,
+            named[0],
+        )
 
 
 def identity_tag(secret: str | None, identity: str | None) -> str:
     """Return a keyed hash of the identity, for the page: it tells two apart, and tells nothing else.
 
-    The key is the session's own secret, so that it outlives a rotation of the application's keys. Without one
-    (a session that no page of ours began, or that was ended) it is empty, and fits no page.
+    The key is best the session's own secret, so that it outlives a rotation of the application's keys. Without
+    one (a session that no page of ours began, or that was ended) it is empty, and fits no page.
     """
     if secret is None:
         return ""
-    return hmac.new(secret.encode(), (identity or "").encode(), hashlib.sha256).hexdigest()[:32]
+    who = b"" if identity is None else b"=" + identity.encode("utf-8", "surrogatepass")  # "" is not nobody
+    return hmac.new(secret.encode("utf-8", "surrogatepass"), who, hashlib.sha256).hexdigest()[:32]
 
 
-def _quart_auth_id() -> str | None:
-    quart_auth = sys.modules.get("quart_auth")
-    if quart_auth is None:
+def _digest(session: MutableMapping[str, Any], login: Login, users: list[list[str]]) -> str | None:
+    secret = session_secret(session, create=False)
+    if secret is None and not login.parts and not users:
         return None
-    try:
-        auth_id = quart_auth.current_user.auth_id
-    except Exception:  # not set up for this application
-        return None
-    return None if auth_id is None else str(auth_id)
+    return hashlib.sha256(json.dumps([secret, login.parts, users]).encode()).hexdigest()
+
+
+def _quart_auth_ids() -> list[list[str]]:
+    """Return the user of each Quart-Auth that the application has: several may share one."""
+    users: list[list[str]] = []
+    extensions = current_app.extensions.get("QUART_AUTH", ()) if current_app else ()
+    for auth in extensions:
+        auth_id = auth.load_user().auth_id
+        if auth_id is not None:
+            users.append([str(auth.attribute_name), str(auth_id)])
+    return sorted(users)

@@ -531,7 +531,7 @@ async def test_clear_and_page_tags_are_escaped() -> None:
 
     text = await (await app.test_client().get("/")).get_data(as_text=True)
     assert text.count("<") == 2
-    assert 'content="&#34;&gt;&lt;b&gt;"' in text
+    assert 'content="&quot;&gt;&lt;b&gt;"' in text
 
 
 # The rest.
