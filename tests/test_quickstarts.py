@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import flask
-import flask_login
+import flask_login  # type: ignore[import-untyped]
 import flask_security
 import httpx2 as httpx
 import pytest
 import quart_auth
-from authlib.integrations.starlette_client import OAuth
+from authlib.integrations.starlette_client import OAuth  # type: ignore[import-untyped]
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from quart import Quart, redirect, render_template_string, request, session
@@ -124,7 +124,7 @@ def test_flask_login() -> None:
     assert len({nobody, ada, visit("/as/bob")}) == 3
 
 
-class Users(flask_security.UserDatastore):  # type: ignore[misc]
+class Users(flask_security.UserDatastore):
     """Flask-Security's users, in memory."""
 
     def __init__(self) -> None:
@@ -145,13 +145,18 @@ class Users(flask_security.UserDatastore):  # type: ignore[misc]
         pass
 
 
-class User(flask_security.UserMixin):  # type: ignore[misc]
+class User(flask_security.UserMixin):
     """One of them."""
 
     def __init__(self, **fields: Any) -> None:
-        vars(self).update(fields, id=fields["email"])
+        vars(self).update(fields, id=len(fields["email"]))
 
-    fs_uniquifier = email = password = active = roles = id = None
+    fs_uniquifier: str = ""  # it is looked whether a model has them
+    email: str = ""
+    password: str | None = None
+    active: bool = True
+    roles: Any = ()
+    id: int = 0
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +284,9 @@ async def test_authlib(kept: str) -> None:
         async def log_in(user: str) -> dict[str, Any]:
             query = parse_qs(urlsplit((await client.get("/login")).headers["location"]).query)
             provider.user, provider.nonce = user, query["nonce"][0]
-            assert (await client.get("/auth", params={"code": "c", "state": query["state"][0]})).status_code == 200
+            assert (
+                await client.get("/auth", params={"code": "c", "state": query["state"][0]})
+            ).status_code == 200
             return await now()
 
         nobody = default_identity(await now())
@@ -296,7 +303,6 @@ async def test_authlib(kept: str) -> None:
 
 
 # Under Quart.
-
 
 
 class Browser:
@@ -317,7 +323,7 @@ class Browser:
             async for message in view:
                 view.state["said"] = str(message.data)
 
-    async def mount(self, token: str | None) -> tuple[str, str]:
+    async def mount(self, token: str | None) -> tuple[str, str | None]:
         """Visit the page and mount the view; return how it was mounted, and its newest token."""
         await self.client.get("/page")
         jar = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.client.cookie_jar)  # type: ignore[union-attr]
