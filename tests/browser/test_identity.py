@@ -10,6 +10,14 @@ from playwright.async_api import Page
 from tests.browser.fleet import connected, fleet, tab
 
 APP = "tests.browser.apps.login"
+LOGINS = {
+    "user_id": (APP, {"LOGIN": "user_id"}),
+    "username": (APP, {"LOGIN": "username"}),
+    "flask-login": (APP, {"LOGIN": "flask-login"}),
+    "quart-auth": (APP, {"LOGIN": "quart-auth"}),
+    "starlette": ("tests.browser.apps.frameworks", {"FRAMEWORK": "starlette"}),
+    "fastapi": ("tests.browser.apps.frameworks", {"FRAMEWORK": "fastapi"}),
+}
 
 
 async def state(page: Page) -> str:
@@ -19,12 +27,18 @@ async def state(page: Page) -> str:
     return await page.inner_text("#state")
 
 
-@pytest.mark.parametrize("fresh", ["", "?fresh"], ids=["same-session", "fresh-session"])
-@pytest.mark.parametrize("login", ["user_id", "flask-login", "quart-auth"])
+@pytest.mark.parametrize(
+    ("login", "fresh"),
+    [
+        *((login, "") for login in LOGINS),
+        *((login, "?fresh") for login in ("user_id", "quart-auth", "starlette")),
+    ],
+)
 async def test_trace_16_another_user_in_the_same_tab(login: str, fresh: str, tmp_path: Path) -> None:
     """A logs out, B logs in where A was, and goes back through A's history: there is nothing of A's, neither here nor there."""
+    app, environment = LOGINS[login]
     async with (
-        fleet(APP, tmp_path, LOGIN=login) as servers,
+        fleet(app, tmp_path, **environment) as servers,
         tab(f"http://127.0.0.1:{servers.port}/as/ada") as page,
     ):
         await state(page)
@@ -51,10 +65,12 @@ async def test_trace_16_another_user_in_the_same_tab(login: str, fresh: str, tmp
         assert "A" not in await state(page)
 
 
-async def test_another_user_in_another_tab(tmp_path: Path) -> None:
+@pytest.mark.parametrize("login", ["username", "fastapi"])
+async def test_another_user_in_another_tab(login: str, tmp_path: Path) -> None:
     """B logs in elsewhere while A's page is open: when that page reconnects, B's view gets nothing that A typed."""
+    app, environment = LOGINS[login]
     async with (
-        fleet(APP, tmp_path) as servers,
+        fleet(app, tmp_path, **environment) as servers,
         tab(f"http://127.0.0.1:{servers.port}/as/ada") as page,
     ):
         await state(page)

@@ -44,7 +44,7 @@ def user() -> Any:
     """Return who is logged in."""
     if LOGIN == "quart-auth":
         return quart_auth.current_user.auth_id
-    return session.get("_user_id" if LOGIN == "flask-login" else "user_id")
+    return session.get("_user_id" if LOGIN == "flask-login" else LOGIN)
 
 
 @app.get("/")
@@ -70,7 +70,7 @@ async def log_out() -> ResponseReturnValue:
         for key in ("_user_id", "_fresh", "_id"):
             session.pop(key, None)
     else:
-        session.pop("user_id", None)
+        session.pop(LOGIN, None)
     return redirect("/")
 
 
@@ -85,7 +85,7 @@ async def log_in(user: str) -> ResponseReturnValue:
         # What its `login_user` puts into the session; `_id` is a hash of the address and the browser.
         session.update(_user_id=user, _fresh=True, _id="5f1e")
     else:
-        session["user_id"] = user
+        session[LOGIN] = user
     return redirect("/")
 
 
