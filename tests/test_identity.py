@@ -200,7 +200,12 @@ def test_one_id_of_two_issuers() -> None:
 def test_all_users_of_a_session_count() -> None:
     """A visitor's id does not hide the name that a log-in adds, and a second account is another identity."""
     visitor = {SESSION_KEY: "s", "user_id": "visitor-1"}
-    seen: list[dict[str, Any]] = [{}, {"username": "ada"}, {"username": "bob"}, {"username": "bob", "account": 2}]
+    seen: list[dict[str, Any]] = [
+        {},
+        {"username": "ada"},
+        {"username": "bob"},
+        {"username": "bob", "account": 2},
+    ]
     assert len({default_identity({**visitor, **more}) for more in seen}) == 4
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +17,7 @@ import quart_auth
 from authlib.integrations.starlette_client import OAuth  # type: ignore[import-untyped]
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-from quart import Quart, redirect, render_template_string, request, session
+from quart import Quart, redirect, render_template_string, request, session, websocket
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -397,6 +399,44 @@ async def test_quart_auth() -> None:
         return redirect("/")
 
     await Browser(app).two_users()
+
+
+LINES = re.findall(
+    r"`stash\.(identity_loader\(lambda: .*?\))` \|",
+    (Path(__file__).parents[1] / "docs/security.md").read_text(),
+)
+
+
+@pytest.mark.parametrize("line", LINES)
+async def test_the_lines_of_the_documentation(line: str) -> None:
+    """Each one-line loader of docs/security.md returns the user, and nobody where nobody is logged in, as the documentation says."""
+    app = Quart("tests")
+    app.config["SECRET_KEY"] = SECRET
+    stash = QuartStash(app)
+    auth = quart_auth.QuartAuth(app, cookie_secure=False)
+    names = {
+        "session": session,
+        "request": request,
+        "websocket": websocket,
+        "current_user": quart_auth.current_user,
+    }
+    eval(f"stash.{line}", {"stash": stash, **names})
+    seen: list[str | None] = []
+    for user, headers in (
+        ({}, {}),
+        ({"member": "7", "pk": 7, "user": {"sub": "7"}, "_user_id": "7"}, {"X-User": "7"}),
+    ):
+        async with app.test_request_context("/", headers=headers):
+            session.update(user)
+            if user:
+                auth.login_user(quart_auth.AuthUser("7"))
+            seen.append(await stash.identity())
+    assert seen == [None, "7"]
+
+
+def test_all_lines_of_the_documentation() -> None:
+    """The test above has found them."""
+    assert len(LINES) == 6
 
 
 async def test_several_quart_auths() -> None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.templating import Jinja2Templates
 
 from quart_stash import ConfigurationError
 from quart_stash.asgi import StashMiddleware, StashPage, mount_view
 from quart_stash.identity import session_secret
 
 from .live.pipe import OTHER_SECRET, SECRET, Pipe, in_virtual_time, settle
+
+DOCS = Path(__file__).parents[1] / "docs" / "writing-views.md"
 
 Seen = tuple[dict[str, Any], list[str], dict[str, Any]]
 
@@ -177,6 +185,49 @@ async def test_where_the_script_is() -> None:
         scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "root_path": root}
         await app({**scope, "headers": [], "query_string": b"", "http_version": "1.1"}, receive, send)
         assert f'src="{root}/_stash/quart-stash.' in sent[1]["body"].decode()
+
+
+async def test_the_sample_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Starlette application of docs/writing-views.md: its template's tag is what its socket looks for."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "checkout.html").write_text("{{ stash.script() }}")
+    monkeypatch.chdir(tmp_path)
+    (sample,) = re.findall(
+        r"<!-- run by tests/test_stash_page.py -->\n```python\n(.*?)```", DOCS.read_text(), re.DOTALL
+    )
+
+    @dataclass
+    class Checkout:
+        basket: list[str] = field(default_factory=list)
+
+    names: dict[str, Any] = {
+        "Starlette": Starlette, "Route": Route, "WebSocketRoute": WebSocketRoute, "Middleware": Middleware,
+        "SessionMiddleware": SessionMiddleware, "Jinja2Templates": Jinja2Templates, "SECRET": SECRET,
+        "Checkout": Checkout,
+    }  # fmt: skip
+    exec(sample, names)
+
+    async def log_in(request: Request) -> Response:
+        request.session["user"] = request.path_params["name"]
+        return Response()
+
+    names["inner"].routes.append(Route("/as/{name}", log_in))
+    browser = httpx2.AsyncClient(transport=httpx2.ASGITransport(names["app"]), base_url="http://example.com")
+    tags = {}
+    async with browser:
+        for name in ("ada", "bob"):
+            await browser.get(f"/as/{name}")
+            tags[name] = tag_of((await browser.get("/")).text)
+        cookie = f"session={browser.cookies['session']}".encode()
+    assert len(set(tags.values())) == 2
+    pipe = Pipe("/checkout", headers=[(b"host", b"example.com"), (b"cookie", cookie)])
+    pipe.serve(names["app"](pipe.scope, pipe.receive, pipe.send))
+    await pipe.mount(identity=tags["bob"])
+    pipe.message('{"sku": "a1"}')
+    await pipe.until(lambda: pipe.got)
+    assert pipe.got == ['{"basket":["a1"]}']
+    pipe.disconnect()
+    await pipe.ended()
 
 
 def test_a_page_without_the_middleware() -> None:

@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from quart_stash import QuartStash, View
+from quart_stash.asgi import StashPage
 from quart_stash.config import StashConfig
 from quart_stash.core.connection import TABLE
 from quart_stash.testing import StashClient
@@ -75,6 +76,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "states": states,
     "quart_stash_members": lambda: members(QuartStash),
     "stash_client_members": lambda: members(StashClient),
+    "stash_page_members": lambda: members(StashPage),
     "view_members": lambda: members(View),
 }
 

@@ -28,6 +28,7 @@ app.config.update(
 )
 app.config.from_prefixed_env()  # QUART_SECRET_KEY, QUART_DATABASE
 stash = QuartStash(app)
+stash.identity_loader(lambda: session.get("user_id"))  # see current_user()
 
 
 # The live form.

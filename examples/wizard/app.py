@@ -33,6 +33,7 @@ app.config.update(
 app.config.from_prefixed_env()  # QUART_SECRET_KEY, QUART_DATABASE
 app.jinja_env.filters.update(clean=clean, plain=plain)
 stash = QuartStash(app)
+stash.identity_loader(lambda: session.get("user_id"))  # see current_user()
 
 
 # Over the socket.
