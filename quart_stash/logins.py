@@ -78,9 +78,10 @@ _INWARDS = _RECORDS | _words(
 # What libraries keep beside the user, and what every second application does.
 _OTHERS = _words(
     "_flashes csrf_token _csrf_token _xsrf _permanent permanent next next_url lang language locale timezone theme"
-    " cart _fresh _remember _remember_seconds _auth_flow _token_cache identity.auth_type"
+    " cart _fresh _remember _remember_seconds _auth_flow _token_cache identity.auth_type state nonce code_verifier"
 )
 _OTHERS_BEGIN = ("fs_", "tf_", "_state_", "_quart_stash")
+_OTHERS_END = "oauth_state"
 
 Part = tuple[list[str], str | list[str | None]]
 
@@ -103,7 +104,7 @@ def read_login(session: Mapping[Any, Any]) -> Login:
     unbound: list[str] = []
     known = False
     for key, value in session.items():
-        if not isinstance(key, str) or value is None or key in _OTHERS or key.startswith(_OTHERS_BEGIN):
+        if not isinstance(key, str) or value is None or _is_other(key):
             continue
         kind = _KINDS.get(_plain(key))
         if kind == "flag" and isinstance(value, (dict, list, tuple)):
@@ -121,6 +122,10 @@ def read_login(session: Mapping[Any, Any]) -> Login:
     if known:  # then other keys need not say it, unless they are a log-in's by their names
         unbound = [key for key in unbound if _KINDS.get(_plain(key)) in ("subject", "record")]
     return Login(sorted(parts, key=json.dumps), tuple(sorted(unbound)))
+
+
+def _is_other(key: str) -> bool:
+    return key in _OTHERS or key.startswith(_OTHERS_BEGIN) or key.endswith(_OTHERS_END)
 
 
 def _read(key: str, value: Any, kind: str | None) -> list[Part]:

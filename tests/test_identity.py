@@ -305,6 +305,7 @@ def test_what_can_not_be_told_is_said_once(caplog: pytest.LogCaptureFixture) -> 
 @pytest.mark.parametrize(
     "session",
     [{}, {SESSION_KEY: "s"}, {"_flashes": [["message", "hi"]], "csrf_token": "x", "next": "/"}, {"dark": True},
+     {"google_oauth_state": "x", "_state_google_y": {"data": {}}, "_auth_flow": {"state": "z"}, "fs_cc": "set"},
      {"user": None, "basket": {}}, {"user_id": 7, "member": "ada"}],
     ids=str,
 )  # fmt: skip
