@@ -279,6 +279,12 @@ def test_hostile_sessions() -> None:
         default_identity({"user": value, "token": value, "other": value, 7: value})  # type: ignore[dict-item]
     assert default_identity({"user": circle}) == default_identity({"user": dict(circle)}) is not None
     assert default_identity(wide) is None
+    many = {"_" * count + "user": {"id": count} for count in range(60)}
+    assert (
+        default_identity({"user": many})
+        == default_identity({"user": dict(reversed(many.items()))})
+        is not None
+    )
 
 
 def warned(caplog: pytest.LogCaptureFixture, *sessions: dict[str, Any]) -> list[str]:
