@@ -249,7 +249,7 @@ class _Wiring:
         return self.host
 
     async def _start(self) -> None:
-        self.serving()
+        self.serving().gateway.arrive()
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan" and self.host is None:

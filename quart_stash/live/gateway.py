@@ -15,7 +15,8 @@ from ..errors import ConfigurationError
 from .drainer import Drainer, Notify
 from .handover import summary
 from .registry import Registry
-from .shutdown import HypercornContext, ShutdownTrigger, SignalChain, server_limit, server_name
+from .server import ServerInfo, server_around
+from .shutdown import HypercornContext, ShutdownTrigger, SignalChain
 from .socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
 from .sweeper import Sweeper
 from .transport import cut
@@ -27,6 +28,17 @@ logger: logging.Logger = logging.getLogger("quart_stash")
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 _MARGIN = 0.25  # seconds between the end of our drain and the server's own limit
+_LOOKS, _BETWEEN_LOOKS = 100, 0.02  # for what a server makes once the application has started, in seconds
+
+_LOST = (
+    "%s's worker context was not found, so its workers don't notice a shutdown: views are cut, and the process may "
+    "never leave. Serve with `%s -w 0`, or with %s.asyncio.serve(app, config, "
+    "shutdown_trigger=stash.shutdown_trigger), or await stash.drain() before you stop it"
+)
+_CUTS = (
+    "Granian's signal was not found, and it cuts its connections as soon as it is told to stop: "
+    "await stash.drain() before you stop it"
+)
 
 
 class Gateway:
@@ -54,7 +66,10 @@ class Gateway:
         self._config = config
         self._timeout = config.shutdown_timeout
         self._context = HypercornContext()
-        self._installed = False
+        self._server: ServerInfo | None = None
+        self._signals = False  # whether signals can be noticed
+        self._introduced = False
+        self._introduction: asyncio.Task[None] | None = None
         self._shutting_down = False
 
     async def __call__(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
@@ -63,9 +78,8 @@ class Gateway:
         if kind == "lifespan":
             await self._lifespan(app, scope, receive, send)
             return
-        self._context.look(send, self)
-        if not self._installed:
-            self._install("")
+        if not self._introduced:
+            self._introduce(self._find())
         if kind == "websocket":
             await self._websocket(app, scope, receive, send)
         else:
@@ -163,31 +177,71 @@ class Gateway:
 
         async def sending(event: Any) -> None:
             if event["type"] == "lifespan.startup.complete":
-                self._install(server_name(send), server_limit(send))
+                self.arrive()
             await send(event)
 
         try:
             await app(scope, receiving, sending)
         finally:
-            self._shutting_down = self._installed  # else the application does not know lifespan, and goes on
+            # Where nothing was found the application does not know lifespan, and goes on.
+            self._shutting_down = self._server is not None
             self._context.stop()
+            if self._introduction is not None:
+                self._introduction.cancel()
             SignalChain.leave(self)
 
-    def _install(self, server: str, limit: tuple[float, str] | None = None) -> None:
-        """Install the ways that fit this server, and say which they are."""
-        self._installed = True
-        ways = [HypercornContext.name] if server == "hypercorn" else []
-        if SignalChain.listen(self):
+    # How a shutdown will be noticed.
+
+    def arrive(self) -> None:
+        """Serving begins, and a server calls us: install the ways that fit it, and say which they are."""
+        if self._introduction is None and not self._introduced:
+            self._introduction = self.loop.create_task(self._introduce_soon(self._find()))
+
+    def _find(self) -> ServerInfo:
+        if self._server is None:
+            self._server = server_around()
+            self._server.hold_back()
+            self._signals = SignalChain.listen(self)
+        return self._server
+
+    async def _introduce_soon(self, server: ServerInfo) -> None:
+        """Introduce ourselves once all is known: Hypercorn makes its context after the application has started.
+
+        Where it takes longer than this the first scope does it, which comes later than that.
+        """
+        for _ in range(_LOOKS):
+            if self._introduced:
+                return
+            if not server.has_context or self._context.look(server, self):
+                self._introduce(server)
+                return
+            await asyncio.sleep(_BETWEEN_LOOKS)
+
+    def _introduce(self, server: ServerInfo) -> None:
+        """Say which ways there are to notice a shutdown: those that will work. If there is none, say what to do."""
+        self._introduced = True
+        found = self._context.look(server, self)
+        lost = server.polls and not found
+        cuts = server.name == "granian" and server.stop is None
+        ways = [self._context.name] if found else []
+        if self._signals and not lost and not cuts:
             ways.append(SignalChain.name)
         if self.trigger.used:
             ways.append(ShutdownTrigger.name)
-        known = f" under {server}" if server else ""
         logger.info(
             "shutdown%s is noticed by %s; drain within %.1f s",
-            known,
+            f" under {server.name}" if server.name else "",
             " and ".join(ways) or "nothing but lifespan (await drain() yourself)",
             self._timeout,
         )
+        if lost:
+            logger.error(_LOST, server.name.capitalize(), server.name, server.name)
+        if cuts:
+            logger.warning(_CUTS)
+        self._fit(server.limit)
+
+    def _fit(self, limit: tuple[float, str] | None) -> None:
+        """Cut the drain's time to what the server leaves."""
         if limit is not None and limit[0] < self._config.shutdown_timeout:
             self._timeout = max(0.2, limit[0] - _MARGIN)
             logger.warning(

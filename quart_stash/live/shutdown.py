@@ -1,33 +1,24 @@
 """The ways to notice that the server is leaving, one class each.
 
 No ASGI server tells an application so while its sockets are open: `lifespan.shutdown` comes when they are
-gone. So this module looks by itself. It is the one place that reads a server's internals: defensively, with
-`getattr`, and with tests on the real servers that fail when a release changes them.
+gone. So we notice by ourselves.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections import Counter
 from types import FrameType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-__all__ = [
-    "HypercornContext",
-    "Listener",
-    "ShutdownTrigger",
-    "SignalChain",
-    "server_limit",
-    "server_name",
-    "transport_of",
-]
+from .server import ServerInfo
+
+__all__ = ["HypercornContext", "Listener", "ShutdownTrigger", "SignalChain"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
@@ -51,26 +42,23 @@ class Listener(Protocol):
 
 
 class HypercornContext:
-    """Hypercorn's worker context, an event of which is set at the very start of its shutdown.
+    """Hypercorn's worker context, an event of which is set at the very start of its shutdown; anycorn's likewise.
 
-    A worker of the `hypercorn` command gets no signal: it polls an event of its parent. What a connection is
-    handed as `send` is a bound method of an object that knows the worker's context.
+    A worker of the `hypercorn` command gets no signal: it polls an event of its parent.
     """
 
-    name = "Hypercorn's worker context"
-
     def __init__(self) -> None:
+        self.name: str = ""
         self._event: Any = None
         self._task: asyncio.Task[None] | None = None
 
-    def look(self, send: Any, listener: Listener) -> None:
-        """Find the context behind a connection's `send`, once, and wait for its event."""
-        if self._event is not None:
-            return
-        event = getattr(getattr(getattr(send, "__self__", None), "context", None), "terminated", None)
-        if callable(getattr(event, "wait", None)) and callable(getattr(event, "is_set", None)):
+    def look(self, server: ServerInfo, listener: Listener) -> bool:
+        """Find the context of this server, once, and wait for its event. Returns whether it is found."""
+        if self._event is None and (event := server.terminated()) is not None:
+            self.name = f"{server.name.capitalize()}'s worker context"
             self._event = event
             self._task = asyncio.get_running_loop().create_task(self._wait(listener))
+        return self._event is not None
 
     @property
     def terminated(self) -> bool:
@@ -228,51 +216,3 @@ def _of_a_loop(handler: Any) -> bool:
     owner = getattr(handler, "__self__", None)
     module = getattr(handler, "__module__", None) or type(owner).__module__
     return isinstance(owner, asyncio.AbstractEventLoop) or module.startswith("asyncio.unix_events")
-
-
-def server_name(send: Any) -> str:
-    """Name the ASGI server from what it hands over as `send`; empty if it can't be told."""
-    owner = getattr(send, "__self__", send)
-    return (getattr(owner, "__module__", None) or type(owner).__module__ or "").partition(".")[0]
-
-
-def transport_of(send: Any) -> asyncio.WriteTransport | None:
-    """Return the transport behind a connection's `send`, if it can be found.
-
-    Uvicorn's `send` is a method of the protocol that has it. Hypercorn's is one of a stream, which sends to a
-    protocol, which sends to what has it.
-    """
-    owner = getattr(send, "__self__", None)
-    for _ in range(4):
-        for holder in (owner, getattr(owner, "writer", None)):
-            transport = getattr(holder, "transport", None)
-            if callable(getattr(transport, "abort", None)) and callable(
-                getattr(transport, "get_write_buffer_size", None)
-            ):
-                return cast("asyncio.WriteTransport", transport)
-        owner = getattr(getattr(owner, "send", None), "__self__", None)
-    return None
-
-
-def server_limit(lifespan_send: Any) -> tuple[float, str] | None:
-    """Return after how many seconds the server cuts its connections, and which setting says so, if known.
-
-    Args:
-        lifespan_send: the `send` of the lifespan scope.
-    """
-    with contextlib.suppress(Exception):
-        config = getattr(getattr(lifespan_send, "__self__", None), "config", None)
-        graceful = getattr(config, "graceful_timeout", None)
-        if server_name(lifespan_send) == "hypercorn" and graceful is not None:
-            return None if _waits_for_connections() else (float(graceful), "Hypercorn's graceful_timeout")
-        worker = getattr(getattr(config, "callback_notify", None), "__self__", None)
-        graceful = getattr(getattr(worker, "cfg", None), "graceful_timeout", None)
-        if graceful is not None:
-            return float(graceful), "gunicorn's graceful_timeout"
-    return None
-
-
-def _waits_for_connections() -> bool:
-    # There, `Server.wait_closed()` waits for the connections, and Hypercorn's limit begins only after it.
-    loop = asyncio.get_running_loop()
-    return sys.version_info >= (3, 12, 1) and type(loop).__module__.startswith("asyncio")

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from ..core.events import Outcome
-from .shutdown import transport_of
+from .server import queued_on, transport_behind
 
 __all__ = ["CLOSE_GRACE", "SCOPE_KEY", "ASGIReceive", "ASGISend", "Feed", "Scope", "Socket"]
 
@@ -84,6 +84,7 @@ class Socket:
         sent: how many frames were sent.
         grace: seconds that the peer has to take the close frame and to answer it.
         forced: whether the application's part was ended against its will; what it raises then says nothing.
+        transport: the connection itself, where the server lets it be found.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Socket:
         self.sent: int = 0
         self.grace: float = CLOSE_GRACE
         self.forced: bool = False
+        self.transport: asyncio.WriteTransport | None = transport_behind(send, receive)
         self._receive = receive
         self._send = send
         self._refusing = refusing
@@ -198,15 +200,9 @@ class Socket:
                 asyncio.get_running_loop().call_later(self.grace, self.end)
 
     @property
-    def transport(self) -> asyncio.WriteTransport | None:
-        """The connection itself, where the server lets it be found."""
-        return transport_of(self._send) or transport_of(self._receive)  # another middleware may wrap one
-
-    @property
     def queued(self) -> bool:
         """Whether data is known to wait for the peer: some servers then wait for ever, too."""
-        transport = self.transport
-        return transport is not None and transport.get_write_buffer_size() > 0
+        return self.transport is not None and queued_on(self.transport) > 0
 
     def end(self) -> None:
         """Tell the application that the connection is over, now."""

@@ -7,10 +7,11 @@ import os
 import re
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -39,11 +40,15 @@ class Setup:
 
     Attributes:
         name: for the test's id.
-        command: what is run after the interpreter; `{app}` is the module, `{fd}` the inherited listening socket.
+        command: what is run after the interpreter; `{app}` is the module, `{fd}` the inherited listening socket, `{port}` its port.
         way: how the start-up line must say that a shutdown is noticed.
         workers: how many processes serve.
         app: the module that is served.
         by_hand: drained by a request to the application, before the signal.
+        server: how the start-up line must name it; empty: as the command does.
+        inherits: whether it takes a listening socket. One that can't binds the port itself.
+        mount: the path under which another application has ours.
+        late: whether nobody tells the application that it is served, before the first request.
     """
 
     name: str
@@ -52,6 +57,10 @@ class Setup:
     workers: int = 1
     app: str = "stashed"
     by_hand: bool = False
+    server: str = ""
+    inherits: bool = True
+    mount: str = ""
+    late: bool = False
 
 
 _CONTEXT, _CHAIN = "Hypercorn's worker context", "a chained SIGTERM handler"
@@ -63,12 +72,35 @@ _GUNICORN = (
     "--no-control-socket",
 )
 
+_GUNICORN_ASGI = ("-m", "gunicorn", "{app}:app", "-k", "asgi", "-b", "fd://{fd}", "--no-control-socket")
+_ANYCORN = ("-m", "anycorn", "{app}:app", "-b", "fd://{fd}", "--graceful-timeout", "12")
+
 HYPERCORN = Setup("hypercorn", _HYPERCORN, _CONTEXT)
 HYPERCORN_2 = Setup("hypercorn-w2", (*_HYPERCORN, "-w", "2"), _CONTEXT, workers=2)
 HYPERCORN_0 = Setup("hypercorn-w0", (*_HYPERCORN, "-w", "0"), _CONTEXT)
 UVICORN = Setup("uvicorn", _UVICORN, _CHAIN)
 UVICORN_2 = Setup("uvicorn-2", (*_UVICORN, "--workers", "2"), _CHAIN, workers=2)
-GUNICORN = Setup("gunicorn", _GUNICORN, _CHAIN)
+GUNICORN = Setup("gunicorn", _GUNICORN, _CHAIN, server="uvicorn")
+GUNICORN_ASGI = Setup("gunicorn-asgi", (*_GUNICORN_ASGI, "--asgi-loop", "asyncio"), _CHAIN, server="gunicorn")
+GUNICORN_ASGI_2 = Setup(
+    "gunicorn-asgi-uvloop-2",
+    (*_GUNICORN_ASGI, "--asgi-loop", "uvloop", "-w", "2"),
+    _CHAIN,
+    workers=2,
+    server="gunicorn",
+)
+ANYCORN = Setup("anycorn", _ANYCORN, "Anycorn's worker context")
+ANYCORN_2 = Setup("anycorn-w2", (*_ANYCORN, "-w", "2"), "Anycorn's worker context", workers=2)
+GRANIAN = Setup(
+    "granian",
+    ("-m", "granian", "--interface", "asgi", "--port", "{port}", "{app}:app"),
+    _CHAIN,
+    inherits=False,
+)
+GRANIAN_2 = replace(
+    GRANIAN, name="granian-2", command=(*GRANIAN.command, "--workers", "2", "--loop", "asyncio"), workers=2
+)
+DAPHNE = Setup("daphne", ("-m", "daphne", "--fd", "{fd}", "{app}:app"), _CHAIN, late=True)
 RUN = Setup("app-run", ("run.py", "{app}", "fd://{fd}"), _CHAIN)
 
 SETUPS = (
@@ -111,19 +143,30 @@ class Server:
         pid: of the parent, which gets the signals; also the number of its process group.
         port: on the loopback address.
         log_path: where everything that it writes goes.
+        mount: the path under which it has our application.
+        tls: trusts its certificate, where it ends TLS itself.
         peers: ends what a test has connected to it, also where the test fails.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int, log_path: Path) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        port: int,
+        log_path: Path,
+        mount: str = "",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.pid = process.pid
         self.port = port
         self.log_path = log_path
+        self.mount = mount
+        self.tls = tls
         self.peers = AsyncExitStack()
         self._process = process
 
     def url(self, path: str) -> str:
         """Return the address of a socket."""
-        return f"ws://127.0.0.1:{self.port}{path}"
+        return f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}{self.mount}{path}"
 
     @property
     def log(self) -> str:
@@ -197,7 +240,7 @@ class Server:
 
     async def get(self, path: str, method: str = "GET", cookie: str = "") -> tuple[int, dict[str, str], str]:
         """Make one HTTP request; returns status, headers and body."""
-        return await fetch(self.port, path, method, cookie)
+        return await fetch(self.port, self.mount + path, method, cookie, self.tls)
 
     async def end(self) -> None:
         """End what is left of its group."""
@@ -223,6 +266,7 @@ async def serving(
     app: str | None = None,
     options: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Server]:
     """A server, started and ready, ended at the end.
 
@@ -233,8 +277,9 @@ async def serving(
         app: the module, if it is not the set-up's.
         options: further ones for its command.
         environment: further variables.
+        tls: trusts its certificate, where the options make it end TLS itself.
     """
-    server = await _start(setup, log_path, listener, app or setup.app, options, environment or {})
+    server = await _start(setup, log_path, listener, app or setup.app, options, environment or {}, tls)
     try:
         await _ready(server, setup, app or setup.app)
         yield server
@@ -249,10 +294,14 @@ async def _start(
     app: str,
     options: tuple[str, ...],
     environment: Mapping[str, str],
+    tls: ssl.SSLContext | None,
 ) -> Server:
     own = listener or socket.create_server(("127.0.0.1", 0), backlog=256)
     port = own.getsockname()[1]
-    command = [part.format(app=app, fd=own.fileno()) for part in setup.command]
+    command = [part.format(app=app, fd=own.fileno(), port=port) for part in setup.command]
+    descriptors = [own.fileno()] if setup.inherits else []
+    if not setup.inherits:
+        own.close()
     path = os.pathsep.join([str(ROOT), str(APPS)])
     try:
         with log_path.open("ab") as log:
@@ -260,25 +309,28 @@ async def _start(
                 sys.executable, *command, *options,
                 cwd=APPS, env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **environment},
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                pass_fds=[own.fileno()], start_new_session=True,
+                pass_fds=descriptors, start_new_session=True,
             )  # fmt: skip
     finally:
         if listener is None:
             own.close()
-    return Server(process, port, log_path)
+    return Server(process, port, log_path, setup.mount, tls)
 
 
 async def _ready(server: Server, setup: Setup, app: str) -> None:
     """Wait until every worker serves; or raise, with the log, if the process leaves instead."""
     bare = app == "bare"
     said = "a bare worker serves" if bare else " is noticed by "
-    await eventually(
-        lambda: server.log.count(said) >= setup.workers or not server.alive, f"{said!r} in {server.log_path}"
-    )
-
+    if not setup.late:
+        await eventually(
+            lambda: server.log.count(said) >= setup.workers or not server.alive,
+            f"{said!r} in {server.log_path}",
+        )
     if not server.alive:
         raise NotStarted(setup.name, await server.exited(), server.log)
-    await eventually(lambda: listens(server.port), f"{setup.name} on its port")
+    await eventually(
+        lambda: listens(server.port) or not server.alive, lambda: f"{setup.name} on its port:\n{server.log}"
+    )
     status, _, _ = await server.get("/" if bare else "/_stash/ready")
     if status != 200:
         raise RuntimeError(f"{setup.name} is not ready but {status}:\n{server.log}")
@@ -291,11 +343,13 @@ def listens(port: int) -> bool:
     return False
 
 
-async def fetch(port: int, path: str, method: str, cookie: str) -> tuple[int, dict[str, str], str]:
+async def fetch(
+    port: int, path: str, method: str, cookie: str, tls: ssl.SSLContext | None = None
+) -> tuple[int, dict[str, str], str]:
     """Make one HTTP request on a connection of its own."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: close", f"Cookie: {cookie}"]
     async with asyncio.timeout(30):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
         try:
             writer.write("\r\n".join([*lines, "", ""]).encode())
             head, _, body = (await reader.read()).decode().partition("\r\n\r\n")

@@ -1,0 +1,1 @@
+"""What people really run around a view: each neighbour with real SIGTERM, and connected views at unequal distances."""

@@ -1,0 +1,1 @@
+"""One application for each neighbour, all with the same view."""
