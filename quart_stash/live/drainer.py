@@ -49,7 +49,7 @@ class Drainer:
         """
         if self._task is None:
             self.draining = True
-            self._task = asyncio.get_running_loop().create_task(self._run(timeout, reason))
+            self._task = asyncio.get_running_loop().create_task(self._guarded(timeout, reason))
         return self._task
 
     def skip(self) -> None:
@@ -90,6 +90,13 @@ class Drainer:
         finally:
             self._running.remove(one)
         return one.outcomes()
+
+    async def _guarded(self, timeout: float, reason: str) -> None:
+        """Drain. Whoever waits for it has something to do afterwards, whatever goes wrong."""
+        try:
+            await self._run(timeout, reason)
+        except Exception:
+            logger.exception("the drain failed")
 
     async def _run(self, timeout: float, reason: str) -> None:
         loop = asyncio.get_running_loop()

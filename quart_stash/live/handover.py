@@ -152,14 +152,18 @@ async def close(sockets: Iterable[Socket], grace: float) -> None:
 
 async def part(socket: Socket, ending: Awaitable[None]) -> None:
     """End the connection of a peer that has had its time; cut it, if it does not take what is queued for it."""
-    await ending
-    await asyncio.sleep(socket.grace)
-    if socket.queued and socket.scope.get("http_version") != "2":  # there it would take others along
-        cut(socket)
+    try:
+        await ending
+    finally:
+        await asyncio.sleep(socket.grace)
+        if socket.queued and socket.scope.get("http_version") != "2":  # there it would take others along
+            cut(socket)
 
 
 async def _expire(socket: Socket, grace: float) -> None:
     socket.grace = grace
-    if socket.feed is not None and socket.feed.live:
-        await socket.feed.expire()
-    await socket.close(1012, "service restart")
+    try:
+        if socket.feed is not None and socket.feed.live:
+            await socket.feed.expire()
+    finally:
+        await socket.close(1012, "service restart")

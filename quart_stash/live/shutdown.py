@@ -24,6 +24,8 @@ logger: logging.Logger = logging.getLogger("quart_stash")
 
 # Seconds that a server has to begin its own shutdown, before a default signal action is let through.
 _ABSORB = 0.5
+# Seconds for what was sent last: Twisted, for one, writes it only in the loop's next turns, and not once it stops.
+_FLUSH = 0.05
 
 
 class Listener(Protocol):
@@ -195,6 +197,7 @@ class SignalChain:
             return
         if callable(previous):
             if not _of_a_loop(previous):
+                await asyncio.sleep(_FLUSH)
                 previous(signum, None)
             return
         end = asyncio.get_running_loop().time() + _ABSORB

@@ -170,16 +170,20 @@ class Socket:
         if self.closed:
             return
         self.closed = True
-        if "websocket.http.response" in (self.scope.get("extensions") or {}):
-            headers = [*headers, (b"content-length", b"0")]
-            await self._send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-            await self._send({"type": "websocket.http.response.body", "body": b"", "more_body": False})
-        else:
-            await self._send({"type": "websocket.close", "code": 1013, "reason": ""})
+        try:
+            if "websocket.http.response" in (self.scope.get("extensions") or {}):
+                headers = [*headers, (b"content-length", b"0")]
+                start = {"type": "websocket.http.response.start", "status": status, "headers": headers}
+                await self._send(start)
+                await self._send({"type": "websocket.http.response.body", "body": b"", "more_body": False})
+            else:
+                await self._send({"type": "websocket.close", "code": 1013, "reason": ""})
+        except Exception as error:
+            _say_broken(error)
         self.end()
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Close with this code. Never waits longer than the grace for a peer that does not read."""
+        """Close with this code. Never waits longer than the grace for a peer that does not read, and never raises."""
         if self.closed:
             return
         if not self.accepted:
@@ -188,16 +192,26 @@ class Socket:
         self.closed = True
         try:
             async with asyncio.timeout(self.grace):
-                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                await self._say_close(code, reason)
         except TimeoutError:
             self.stuck = True
             self.end()
-        except OSError:
+        except Exception as error:
+            _say_broken(error)
             self.end()
         finally:
             # Only now: were it to fire while the frame waits, it would interrupt us, and not the application.
             if not self._over:
                 asyncio.get_running_loop().call_later(self.grace, self.end)
+
+    async def _say_close(self, code: int, reason: str) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except (OSError, TimeoutError):
+            raise
+        except Exception:
+            # Daphne refuses every code of the standard but this one. To a client of ours it says the same: come back.
+            await self._send({"type": "websocket.close", "code": 1000, "reason": ""})
 
     @property
     def queued(self) -> bool:
@@ -214,3 +228,8 @@ class Socket:
         self.closed = self._over = True
         if self.feed is not None:
             self.feed.gone()
+
+
+def _say_broken(error: Exception) -> None:
+    """Whatever a server says of a connection that it can't end: it is over, and no reason to fail."""
+    logger.debug("a connection could not be closed: %r", error)

@@ -28,9 +28,13 @@ def cut(socket: Socket) -> bool:
     """
     socket.stuck = False
     if (transport := socket.transport) is not None:
-        transport.abort()
-        logger.info("a peer had stopped reading; its connection was ended")
-        return True
+        try:
+            transport.abort()
+        except Exception as error:  # it is over already, or nothing that we could end
+            logger.debug("a connection could not be ended: %r", error)
+        else:
+            logger.info("a peer had stopped reading; its connection was ended")
+            return True
     return cut_descriptor(socket.scope)
 
 

@@ -70,7 +70,7 @@ async def test_quart_schema(tmp_path: Path) -> None:
     """Quart-Schema changes the application's classes, and nothing for its views."""
 
     async def count(server: Server) -> None:
-        assert (await server.get("/count"))[2] == f'{{"live":{PEERS}}}'
+        assert (await server.get("/count"))[2] == f'{{"live":{PEERS}}}\n'
 
     done = await deploy(around(HYPERCORN, "with_quart_schema"), tmp_path, before=count)
     done.was_noticed()

@@ -40,7 +40,8 @@ class Setup:
 
     Attributes:
         name: for the test's id.
-        command: what is run after the interpreter; `{app}` is the module, `{fd}` the inherited listening socket, `{port}` its port.
+        command: what is run after the interpreter; `{app}` is the module, `{path}` where that is,
+            `{fd}` the inherited listening socket, `{port}` its port.
         way: how the start-up line must say that a shutdown is noticed.
         workers: how many processes serve.
         app: the module that is served.
@@ -93,7 +94,8 @@ ANYCORN = Setup("anycorn", _ANYCORN, "Anycorn's worker context")
 ANYCORN_2 = Setup("anycorn-w2", (*_ANYCORN, "-w", "2"), "Anycorn's worker context", workers=2)
 GRANIAN = Setup(
     "granian",
-    ("-m", "granian", "--interface", "asgi", "--port", "{port}", "{app}:app"),
+    # It takes the name as a path below its working directory, and that must be no package.
+    ("-m", "granian", "--interface", "asgi", "--port", "{port}", "{path}:app"),
     _CHAIN,
     inherits=False,
 )
@@ -298,7 +300,8 @@ async def _start(
 ) -> Server:
     own = listener or socket.create_server(("127.0.0.1", 0), backlog=256)
     port = own.getsockname()[1]
-    command = [part.format(app=app, fd=own.fileno(), port=port) for part in setup.command]
+    where = ROOT / app.replace(".", "/") if "." in app else APPS / app
+    command = [part.format(app=app, path=where, fd=own.fileno(), port=port) for part in setup.command]
     descriptors = [own.fileno()] if setup.inherits else []
     if not setup.inherits:
         own.close()
