@@ -29,6 +29,7 @@ from .live.gateway import ASGIApp, Gateway
 from .live.session import Session
 from .live.shutdown import ShutdownTrigger
 from .live.socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
+from .shown import shown
 from .view import Mounting, View
 
 __all__ = ["Host", "ViewType"]
@@ -184,7 +185,9 @@ class Host:
             )
         except TokenUnjudgeable as error:
             logger.info(
-                "a token for %s can't be judged here (%s): left to another process", view_type.name, error
+                "a token for %s can't be judged here (%s): left to another process",
+                shown(view_type.name),
+                error,
             )
             await session.defer(4409, "can't judge this token")
             await session.verbs.wait_for_end()
@@ -192,7 +195,7 @@ class Host:
             await session.defer(error.close_code, str(error))
             await session.verbs.wait_for_end()
         if merged.error is not None:
-            logger.info("a token for %s was rejected: %s", view_type.name, merged.error)
+            logger.info("a token for %s was rejected: %s", shown(view_type.name), merged.error)
             self._notify("token_rejected", view=view_type.name, reason=merged.reason, error=merged.error)
         await session.start(merged, view_type.state_type, binding, fork=mount.fork, build=self.build)
         status = "plain" if session.plain else merged.status
@@ -218,7 +221,7 @@ class Host:
         try:
             return self.pages.verify(mount.page, identity=identity, view=view)
         except TokenRefused as error:
-            logger.info("page params for %s were refused: %s", view, error)
+            logger.info("page params for %s were refused: %s", shown(view), error)
             if mount.anyway:
                 await session.defer(1008, "the page params were refused: reload the page")
             else:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from math import ceil
 
+from ..shown import shown
 from . import handover
 from .handover import Handover
 from .registry import Registry
@@ -152,5 +153,6 @@ class Drainer:
             if socket.feed is not None and socket.feed.force():
                 socket.forced = True
                 logger.error(
-                    "the handler of %r ignores its cancellation and was ended", socket.scope.get("path")
+                    "the handler of %s ignores its cancellation and was ended",
+                    shown(socket.scope.get("path")),
                 )

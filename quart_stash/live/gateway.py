@@ -12,6 +12,7 @@ from typing import Any
 from ..config import StashConfig
 from ..core.origin import origin_allowed
 from ..errors import ConfigurationError
+from ..shown import shown
 from .drainer import Drainer, Notify
 from .handover import summary
 from .registry import Registry
@@ -131,7 +132,7 @@ class Gateway:
     async def _websocket(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
         socket = Socket(scope, receive, send, refusing=lambda: self.draining)
         if not self._origin_allowed(scope):
-            logger.info("a socket for %r was refused: its Origin is not allowed", scope.get("path"))
+            logger.info("a socket for %s was refused: its Origin is not allowed", shown(scope.get("path")))
             await socket.refuse(403, [])
             return
         if self.draining:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import FrameType, FunctionType, MethodType
+from types import CellType, FrameType, FunctionType, MethodType
 from typing import Any, cast
 
 __all__ = ["ServerInfo", "queued_on", "server_around", "transport_behind"]
@@ -165,20 +165,27 @@ def _wrapped(one: Any) -> list[Any]:
     The application, which middleware holds beside `send`, is no way to the server.
     """
     held: list[Any] = []
-    with contextlib.suppress(Exception):  # a cell that is empty, an attribute that is computed
+    with contextlib.suppress(Exception):  # a proxy for nothing
         if isinstance(one, MethodType):
             return [one.__self__, one.__func__]
-        elif isinstance(one, partial):
+        if isinstance(one, partial):
             held += [one.func, *one.args, *one.keywords.values()]
         elif isinstance(one, FunctionType):
             cells = dict(zip(one.__code__.co_freevars, one.__closure__ or (), strict=False))
-            held += [cell.cell_contents for name, cell in cells.items() if name != "app"]
+            held += [_contents(cell) for name, cell in cells.items() if name != "app"]
             held += [*(one.__defaults__ or ()), getattr(one, "__wrapped__", None)]
         else:
             slots = [name for kind in type(one).__mro__ for name in getattr(kind, "__slots__", ())]
             names = [*getattr(one, "__dict__", {}), *slots]
             held += [getattr(one, name, None) for name in names if name != "app"]
     return [found for found in held if callable(found) and not isinstance(found, type)]
+
+
+def _contents(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is empty
+        return None
 
 
 def _config(names: Mapping[str, Any]) -> Any:
@@ -196,7 +203,11 @@ def _limit(name: str, frames: list[tuple[str, Mapping[str, Any]]], config: Any) 
             if package == "gunicorn" and graceful is not None:
                 return float(graceful), "gunicorn's graceful_timeout"
         graceful = getattr(config, "graceful_timeout", None)
-        if name in _CONTEXTS and graceful is not None and not (name == "hypercorn" and _waits_for_connections()):
+        if (
+            name in _CONTEXTS
+            and graceful is not None
+            and not (name == "hypercorn" and _waits_for_connections())
+        ):
             return float(graceful), f"{name.capitalize()}'s graceful_timeout"
     return None
 
@@ -204,9 +215,9 @@ def _limit(name: str, frames: list[tuple[str, Mapping[str, Any]]], config: Any) 
 def _stop(frames: list[tuple[str, Mapping[str, Any]]]) -> Callable[[], object] | None:
     """Return what makes Granian's worker stop: its main function has it, below the event loop."""
     for package, names in frames:
-        stop = getattr(names.get("shutdown_event"), "set", None)
+        stop: Any = getattr(names.get("shutdown_event"), "set", None)
         if package == "granian" and callable(stop):
-            return stop
+            return cast("Callable[[], object]", stop)
     return None
 
 

@@ -21,6 +21,7 @@ from ..core.merge import Merged
 from ..core.state import StateType
 from ..core.tokens import Binding, Sealer
 from ..errors import ProtocolError, TokenStale
+from ..shown import shown
 from .inbox import Room, larger
 from .secrets import Secrets
 from .socket import Socket
@@ -243,7 +244,7 @@ class Session:
         """The handler was cancelled. Where that was not due to the end, nobody serves this view any more."""
         if not self.machine.over:
             logger.error(
-                "the handler of %r was cancelled on a live connection", self.socket.scope.get("path")
+                "the handler of %s was cancelled on a live connection", shown(self.socket.scope.get("path"))
             )
             await self._apply(events.Violation("the handler was cancelled", 1011))
 

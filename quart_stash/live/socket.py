@@ -207,7 +207,7 @@ class Socket:
     async def _say_close(self, code: int, reason: str) -> None:
         try:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        except (OSError, TimeoutError):
+        except OSError:
             raise
         except Exception:
             # Daphne refuses every code of the standard but this one. To a client of ours it says the same: come back.

@@ -10,19 +10,12 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from quart_stash.live import shutdown
-from quart_stash.live.shutdown import (
-    HypercornContext,
-    ShutdownTrigger,
-    SignalChain,
-    server_limit,
-    server_name,
-)
+from quart_stash.live.server import ServerInfo
+from quart_stash.live.shutdown import HypercornContext, ShutdownTrigger, SignalChain
 
 from .pipe import in_virtual_time, settle
 
@@ -259,37 +252,45 @@ def test_listeners_of_closed_loops_are_let_go() -> None:
     assert (done.returncode, done.stdout) == (0, "1\n")
 
 
+class Found(ServerInfo):
+    """A server whose context is found, or not."""
+
+    event: Any = None
+
+    def terminated(self) -> Any:
+        return self.event
+
+
+def hypercorn(event: asyncio.Event | None) -> ServerInfo:
+    found = Found("hypercorn")
+    object.__setattr__(found, "event", event)
+    return found
+
+
 @in_virtual_time
 async def test_hypercorns_context() -> None:
-    """The context is found behind a connection's `send`, and its event begins the drain."""
+    """The worker's context is looked for until it is found, and its event begins the drain."""
     terminated = asyncio.Event()
-
-    class Stream:
-        context = SimpleNamespace(terminated=terminated)
-
-        async def app_send(self, event: Any) -> None:
-            raise NotImplementedError
-
     app, context = App(), HypercornContext()
-    context.look(Stream().app_send, app)
-    context.look(Stream().app_send, app)
+    assert not context.look(hypercorn(None), app)
+    assert context.look(hypercorn(terminated), app)
+    assert context.look(hypercorn(None), app)
     assert not context.terminated
     await settle()
     assert app.reasons == []
     terminated.set()
     await settle()
     assert context.terminated
-    assert app.reasons == [HypercornContext.name]
+    assert app.reasons == ["Hypercorn's worker context"]
     await until(lambda: app.log == ["drained"])
     context.stop()
 
 
-@pytest.mark.parametrize("send", [print, None, [].append, SimpleNamespace(context=None)])
 @in_virtual_time
-async def test_no_context(send: Any) -> None:
-    """Any other server's `send` is nothing to look at, and no error."""
+async def test_no_context() -> None:
+    """Any other server has none, and that is no error."""
     context = HypercornContext()
-    context.look(send, App())
+    assert not context.look(ServerInfo("uvicorn"), App())
     assert not context.terminated
     context.stop()
 
@@ -298,9 +299,8 @@ async def test_no_context(send: Any) -> None:
 async def test_stopping_to_look_does_not_stop_the_drain() -> None:
     """`stop` ends the waiting for the event, but not a drain that has begun."""
     terminated = asyncio.Event()
-    stream = SimpleNamespace(context=SimpleNamespace(terminated=terminated))
     app, context = App(), HypercornContext()
-    context.look(SimpleNamespace(__self__=stream), app)
+    context.look(hypercorn(terminated), app)
     terminated.set()
     await settle()
     context.stop()
@@ -320,53 +320,3 @@ async def test_the_trigger() -> None:
     trigger.fire()
     await asyncio.wait(waiting)
     assert all(task.done() for task in waiting)
-
-
-def fake_send(module: str, **attributes: Any) -> Any:
-    """Return a `send` that is a method of an object of this module."""
-
-    async def send(self: Any, event: Any) -> None:
-        raise NotImplementedError
-
-    owner = type("Owner", (), {"__module__": module, "send": send})()
-    vars(owner).update(attributes)
-    return owner.send
-
-
-@in_virtual_time
-async def test_hypercorns_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hypercorn's graceful time-out limits the drain, except where its server waits for the connections before it."""
-    send = fake_send("hypercorn.asyncio.lifespan", config=SimpleNamespace(graceful_timeout=3))
-    assert server_name(send) == "hypercorn"
-    monkeypatch.setattr(shutdown, "_waits_for_connections", lambda: False)
-    assert server_limit(send) == (3.0, "Hypercorn's graceful_timeout")
-    monkeypatch.setattr(shutdown, "_waits_for_connections", lambda: True)
-    assert server_limit(send) is None
-
-
-@in_virtual_time
-async def test_gunicorns_limit() -> None:
-    """Under gunicorn's worker of Uvicorn gunicorn's graceful time-out is found."""
-
-    class Worker:
-        cfg = SimpleNamespace(graceful_timeout=30)
-
-        async def callback_notify(self) -> None:
-            raise NotImplementedError
-
-    send = fake_send("uvicorn.lifespan.on", config=SimpleNamespace(callback_notify=Worker().callback_notify))
-    assert server_name(send) == "uvicorn"
-    assert server_limit(send) == (30.0, "gunicorn's graceful_timeout")
-
-
-@pytest.mark.parametrize(
-    "send",
-    [None, print, fake_send("uvicorn.lifespan.on", config=SimpleNamespace(callback_notify=None)),
-     fake_send("hypercorn", config=None), fake_send("hypercorn", config=SimpleNamespace(graceful_timeout="soon"))],
-    ids=["none", "builtin", "uvicorn", "bare", "strange"],
-)  # fmt: skip
-@in_virtual_time
-async def test_no_limit(send: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that says nothing, or something strange, has no known limit."""
-    monkeypatch.setattr(shutdown, "_waits_for_connections", lambda: False)
-    assert server_limit(send) is None

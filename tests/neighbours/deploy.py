@@ -106,9 +106,7 @@ async def deploy(
     ) as server:
         for n in range(PEERS):
             more = await peer(server, n) if peer else {}
-            result.clients.append(
-                Distant(server.url(f"{view}/{n}"), NEAR + n * step, at_drain=["c"], **more)
-            )
+            result.clients.append(Distant(server.url(f"{view}/{n}"), NEAR + n * step, at_drain=["c"], **more))
         try:
             await asyncio.gather(*(_talk(client) for client in result.clients))
             if before:

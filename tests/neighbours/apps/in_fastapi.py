@@ -15,4 +15,4 @@ async def index() -> str:
     return "served"
 
 
-app.mount("/live", live)
+app.mount("/live", live)  # type: ignore[arg-type]

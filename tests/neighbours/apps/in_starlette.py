@@ -19,4 +19,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     await live.shutdown()
 
 
-app = Starlette(routes=[Mount("/live", app=live)], lifespan=lifespan)
+app = Starlette(routes=[Mount("/live", app=live)], lifespan=lifespan)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(lifespan=lifespan)
 app.add_middleware(
-    StashMiddleware,
+    StashMiddleware,  # type: ignore[arg-type]
     secret_key="x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe",
     shutdown_timeout=float(os.environ.get("APP_TIMEOUT", "10")),
 )
