@@ -332,16 +332,18 @@ async def _ready(server: Server, setup: Setup, app: str) -> None:
     if not server.alive:
         raise NotStarted(setup.name, await server.exited(), server.log)
     await eventually(
-        lambda: listens(server.port) or not server.alive, lambda: f"{setup.name} on its port:\n{server.log}"
+        lambda: listens(server.port, server.tls) or not server.alive, lambda: f"{setup.name} on its port:\n{server.log}"
     )
     status, _, _ = await server.get("/" if bare else "/_stash/ready")
     if status != 200:
         raise RuntimeError(f"{setup.name} is not ready but {status}:\n{server.log}")
 
 
-def listens(port: int) -> bool:
+def listens(port: int, tls: ssl.SSLContext | None = None) -> bool:
     """Return whether connections to a port are taken."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as connection:
+        if tls is not None:  # a server would note one that says nothing
+            tls.wrap_socket(connection, server_hostname="127.0.0.1").close()
         return True
     return False
 
