@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from types import CellType, FrameType, FunctionType, MethodType
 from typing import Any, cast
 
@@ -99,9 +100,10 @@ def transport_behind(*handed: Any) -> asyncio.WriteTransport | None:
     """Return the transport behind what a connection was handed as `send` and `receive`, if it can be found.
 
     Uvicorn's are methods of the protocol that has it, so are gunicorn's. Hypercorn's `send` is a method of a stream,
-    which sends to a protocol, which sends to what has it. Middleware wraps them in functions and objects.
+    which sends to a protocol, which sends to what has it. Middleware wraps them in functions and objects. Where
+    these lead nowhere the server may still be on the call stack: to be called in the task of the connection.
     """
-    for one in _behind(*handed):
+    for one in chain(_behind(*handed), _serving()):
         with contextlib.suppress(Exception):  # a proxy for nothing, an attribute that is computed
             for holder in (one, getattr(one, "writer", None)):
                 transport = getattr(holder, "transport", None)
@@ -142,6 +144,16 @@ def _running() -> Iterator[tuple[str, Mapping[str, Any]]]:
         while (frame := getattr(one, "cr_frame", None)) is not None:
             yield _package(frame), frame.f_locals
             one = one.cr_await
+
+
+def _serving() -> Iterator[Any]:
+    """Walk from what the coroutine of a server has that calls us: its `self`, or its own `send`."""
+    frame: FrameType | None = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_flags & inspect.CO_COROUTINE and _package(frame) in _SERVERS:
+            yield from _behind(frame.f_locals.get("self"), frame.f_locals.get("send"))
+            return
+        frame = frame.f_back
 
 
 def _package(frame: FrameType) -> str:

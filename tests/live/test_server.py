@@ -240,6 +240,18 @@ def test_it_is_found_behind_receive() -> None:
     assert transport_behind(print, protocol.send) is protocol.transport
 
 
+@pytest.mark.parametrize("package", ["uvicorn", "somewhere"])
+async def test_it_is_found_with_who_calls(package: str) -> None:
+    """Where neither leads to it, the server that calls us may have it; anybody else's is not ours."""
+    protocol = Protocol()
+
+    async def connection() -> Any:
+        return transport_behind(print, None)
+
+    expected = protocol.transport if package == "uvicorn" else None
+    assert await called_by(package, connection, self=protocol) is expected
+
+
 def test_the_walk_is_bounded() -> None:
     """What goes on for ever, or in a circle, or leads nowhere, is given up."""
 

@@ -22,14 +22,21 @@ app.config["SECRET_KEY"] = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
 app.config.from_prefixed_env()
 stash = QuartStash(app)
 
-if os.environ.get("APP_WRAPPED"):  # by another middleware, behind which the server can't be seen
+if os.environ.get("APP_WRAPPED"):  # by another middleware, in which nothing leads from its `send` to the server's
     stashed = app.asgi_app
+    connections: list[tuple[Any, Any]] = []
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
-        async def sending(event: Any) -> None:
-            await send(event)
+        number = len(connections)
+        connections.append((receive, send))
 
-        await stashed(scope, receive, sending)
+        async def receiving() -> Any:
+            return await connections[number][0]()
+
+        async def sending(event: Any) -> None:
+            await connections[number][1](event)
+
+        await stashed(scope, receiving, sending)
 
     app.asgi_app = wrapped  # type: ignore[method-assign]
 
