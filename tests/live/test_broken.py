@@ -12,7 +12,11 @@ from quart_stash.view import View
 
 from .pipe import Pipe, Process, in_virtual_time
 
-ERRORS = [OSError("gone"), RuntimeError("closed"), AttributeError("'NoneType' object has no attribute '_size'")]
+ERRORS = [
+    OSError("gone"),
+    RuntimeError("closed"),
+    AttributeError("'NoneType' object has no attribute '_size'"),
+]
 
 
 class Broken(Pipe):

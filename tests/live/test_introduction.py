@@ -55,9 +55,11 @@ async def test_hypercorn_whose_context_is_not_found(
     await request(gateway)
     assert caplog.messages == [
         "shutdown under hypercorn is noticed by nothing but lifespan (await drain() yourself); drain within 10.0 s",
-        "Hypercorn's worker context was not found, so its workers don't notice a shutdown: views are cut, and the "
-        "process may never leave. Serve with `hypercorn -w 0`, or with hypercorn.asyncio.serve(app, config, "
-        "shutdown_trigger=stash.shutdown_trigger), or await stash.drain() before you stop it",
+        (
+            "Hypercorn's worker context was not found, so its workers don't notice a shutdown: views are cut, and the "
+            "process may never leave. Serve with `hypercorn -w 0`, or with hypercorn.asyncio.serve(app, config, "
+            "shutdown_trigger=stash.shutdown_trigger), or await stash.drain() before you stop it"
+        ),
     ]
     assert [record.levelname for record in caplog.records] == ["INFO", "ERROR"]
 
@@ -86,8 +88,10 @@ async def test_granian_whose_signal_is_not_found(
     await settle()
     assert caplog.messages == [
         "shutdown under granian is noticed by nothing but lifespan (await drain() yourself); drain within 10.0 s",
-        "Granian's signal was not found, and it cuts its connections as soon as it is told to stop: "
-        "await stash.drain() before you stop it",
+        (
+            "Granian's signal was not found, and it cuts its connections as soon as it is told to stop: "
+            "await stash.drain() before you stop it"
+        ),
     ]
     assert caplog.records[1].levelname == "WARNING"
 

@@ -332,7 +332,8 @@ async def _ready(server: Server, setup: Setup, app: str) -> None:
     if not server.alive:
         raise NotStarted(setup.name, await server.exited(), server.log)
     await eventually(
-        lambda: listens(server.port, server.tls) or not server.alive, lambda: f"{setup.name} on its port:\n{server.log}"
+        lambda: listens(server.port, server.tls) or not server.alive,
+        lambda: f"{setup.name} on its port:\n{server.log}",
     )
     status, _, _ = await server.get("/" if bare else "/_stash/ready")
     if status != 200:

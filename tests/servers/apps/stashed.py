@@ -22,7 +22,9 @@ app.config["SECRET_KEY"] = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
 app.config.from_prefixed_env()
 stash = QuartStash(app)
 
-if os.environ.get("APP_WRAPPED"):  # by another middleware, in which nothing leads from its `send` to the server's
+if os.environ.get(
+    "APP_WRAPPED"
+):  # by another middleware, in which nothing leads from its `send` to the server's
     stashed = app.asgi_app
     connections: list[tuple[Any, Any]] = []
 
