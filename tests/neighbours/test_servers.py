@@ -17,7 +17,9 @@ from tests.servers.harness import (
     GUNICORN_ASGI_2,
     Server,
     Setup,
+    serving,
 )
+from tests.servers.raw import RawPeer
 
 from .deploy import deploy
 
@@ -32,6 +34,23 @@ async def test_a_server(setup: Setup, tmp_path: Path) -> None:
     done.was_noticed()
     assert len(done.first_lines) == setup.workers
     assert done.hooks() == (setup.workers, setup.workers)
+
+
+@pytest.mark.parametrize("setup", [GUNICORN_ASGI, ANYCORN, GRANIAN], ids=lambda setup: setup.name)
+async def test_a_peer_that_has_stopped_reading(setup: Setup, tmp_path: Path) -> None:
+    """A peer that has stopped reading, with megabytes queued for it, does not hold up the process."""
+    short = {"QUART_STASH_SHUTDOWN_TIMEOUT": "2.5"}
+    async with serving(replace(setup, app="stashed"), tmp_path / "log", environment=short) as server:
+        peer = RawPeer(server.port)
+        server.peers.callback(peer.close)
+        await peer.connect()
+        assert " 101 " in await peer.ask("/flood")
+        await peer.mount()
+        await server.logs("flooding")
+        server.signal()
+        await server.exited(2.5)
+        assert server.trouble() == []
+        assert "drained: 0 of 1 synced, 1 timed out" in server.log
 
 
 async def test_daphne(tmp_path: Path) -> None:
