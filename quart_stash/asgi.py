@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 from markupsafe import Markup
 
 from .assets import clear_meta, page_meta
+from .checks import check_state
 from .config import StashConfig
 from .core.frames import SUBPROTOCOL
 from .core.keys import Keyring
 from .core.state import StateType
 from .errors import ConfigurationError
-from .host import Host, ViewType
+from .host import Host, NotMounted, ViewType
 from .identity import identity_tag, session_secret
 from .live.gateway import ASGIApp
 from .live.socket import ASGIReceive, ASGISend, Scope
@@ -62,7 +63,9 @@ class StashMiddleware:
     def __init__(
         self, app: ASGIApp, *, secret_key: str | bytes | Sequence[str | bytes], **settings: Any
     ) -> None:
-        keys = [secret_key] if isinstance(secret_key, (str, bytes)) else list(secret_key)
+        if not callable(app):
+            raise ConfigurationError(f"StashMiddleware wraps an ASGI application, not {type(app).__name__}")
+        keys = [secret_key] if isinstance(secret_key, (str, bytes)) else list(secret_key or ())
         self._app = app
         self._keyring = Keyring(keys)
         # The oldest: a new key is put in front, and the pages that are open must go on being their owners'.
@@ -75,7 +78,7 @@ class StashMiddleware:
     async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one ASGI scope."""
         host = self._serving()
-        with suppress(_NotMounted):
+        with suppress(NotMounted):
             served = _Served(host, scope.get("root_path", "").rstrip("/"), self._owner_key)
             await host.serve(self._app, {**scope, _SERVED_KEY: served}, receive, send)
 
@@ -182,14 +185,16 @@ async def mount_view(
             typed there.
 
     Raises:
-        ConfigurationError: the application is not wrapped in `StashMiddleware`.
+        ConfigurationError: the application is not wrapped in `StashMiddleware`, or the type can't be a state.
     """
     served = _served(scope, "mount_view")
     host = served.host
     page_tag = _owner_tag(served, scope, identity, create=False)
+    if not isinstance(state, StateType):
+        check_state(state)
     state_type: StateType[Any] = state if isinstance(state, StateType) else StateType(state, version=version)
     view_type = ViewType(name or str(scope["path"]), state_type)
-    session = host.session(scope, view_type)
+    session = await host.session(scope, view_type)
     await receive()  # websocket.connect
     await send(
         {"type": "websocket.accept", "subprotocol": None if session.plain else SUBPROTOCOL, "headers": []}
@@ -199,6 +204,7 @@ async def mount_view(
     bound = scope.get("path_params", {}) if arguments is None else arguments
     entered = False
     try:
+        await asyncio.sleep(0)  # the pump is first to receive: whoever comes second is told off
         mounted = host.mounted(session, view_type, arguments=bound, identity=identity, page_tag=page_tag)
         async with over, mounted as view:
             entered = True
@@ -207,7 +213,7 @@ async def mount_view(
         if not over.expired():
             raise
         if not entered:
-            raise _NotMounted from None
+            raise NotMounted from None
     finally:
         pump.cancel()
 
@@ -215,7 +221,10 @@ async def mount_view(
 def _served(scope: Scope, what: str) -> _Served:
     served = scope.get(_SERVED_KEY)
     if not isinstance(served, _Served):
-        raise ConfigurationError(f"{what} needs the application wrapped in StashMiddleware")
+        raise ConfigurationError(
+            f"{what} found no StashMiddleware around the application: wrap it, outermost, as in "
+            "app = StashMiddleware(app, secret_key=…); for a Quart application use QuartStash and @stash.view"
+        )
     return served
 
 
@@ -227,10 +236,6 @@ def _owner_tag(served: _Served, scope: Scope, identity: str | None, *, create: b
     if isinstance(session, MutableMapping):
         return identity_tag(session_secret(session, create=create), identity)
     return identity_tag(served.owner_key, identity)
-
-
-class _NotMounted(Exception):
-    """The connection was over before anything was mounted."""
 
 
 async def _pump(receive: ASGIReceive, over: asyncio.Timeout) -> None:

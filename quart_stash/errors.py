@@ -107,4 +107,11 @@ class TokenUnjudgeable(TokenError):
     """This process can't judge the token: an unknown key id, or a version newer than its own.
 
     Another process of a mixed fleet may well accept it, so it must not be thrown away.
+
+    Attributes:
+        key_id: the id of the unknown key, in hexadecimal digits; `None` for any other reason.
     """
+
+    def __init__(self, why: str, *, key_id: str | None = None) -> None:
+        super().__init__(why)
+        self.key_id = key_id

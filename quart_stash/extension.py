@@ -7,23 +7,24 @@ import functools
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 import msgspec
 from markupsafe import Markup
 from quart import Quart, current_app, request, session, websocket
-from quart.logging import default_handler
 
-from . import signals
+from . import checks, signals
 from .assets import clear_meta, page_meta
+from .checks import Declared
 from .config import StashConfig, keyring_from_mapping
 from .core.frames import SUBPROTOCOL
 from .core.state import Migration, StateType
 from .core.tokens import Context
 from .errors import ConfigurationError
-from .host import Host, ViewType
+from .host import Host, NotMounted, ViewType
 from .identity import SessionIdentity, identity_tag, session_secret
 from .live.shutdown import ShutdownTrigger
+from .live.socket import RECEIVE_OF_A_VIEW
 from .view import View
 
 __all__ = ["QuartStash", "ViewFunction", "next_host"]
@@ -63,6 +64,7 @@ class QuartStash:
         session_identity = SessionIdentity()
         self._identity: IdentityLoader = identity or (lambda: session_identity(session))
         self._app: Quart | None = None
+        self._views: dict[Callable[..., Any], Declared] = {}
         if app is not None:
             self.init_app(app)
 
@@ -70,18 +72,16 @@ class QuartStash:
         """Wire an application.
 
         Raises:
-            ConfigurationError: it is wired already.
+            ConfigurationError: it is wired already, or it is no Quart application.
         """
+        checks.check_app(app)
         if _EXTENSION in app.extensions:
             raise ConfigurationError("this application has a QuartStash already: create it once")
-        app.extensions[_EXTENSION] = _Wiring(self, app)
+        app.extensions[_EXTENSION] = _Wiring(self, app, self._views)
         self._app = self._app or app
         app.jinja_env.globals.update(
-            stash_script=self.script, stash_page=self._page_meta, stash_clear=clear_meta
+            stash_script=self.script, stash_page=self._page_meta, stash_clear=_stash_clear
         )
-        if logger.level == logging.NOTSET and not logger.hasHandlers():
-            logger.setLevel(logging.INFO)
-            logger.addHandler(default_handler)
 
     def view(
         self, state: type[S] | None = None, *, version: int = 1, name: str | None = None
@@ -96,17 +96,24 @@ class QuartStash:
             name: tells the view from others; default: the endpoint.
 
         Raises:
-            ConfigurationError: the state can't be one.
+            ConfigurationError: the state can't be one, or the decorated function can't be a handler.
         """
+        checks.check_state(state)
         state_type = StateType(state, version=version)
 
         def decorate(handler: Callable[Concatenate[View[S], P], Awaitable[None]]) -> ViewFunction[P]:
+            checks.check_handler(handler, self._views)
+
             @functools.wraps(handler)
             async def serve(*args: P.args, **kwargs: P.kwargs) -> None:
                 host = self._host()
                 view_type = ViewType(name or websocket.endpoint or handler.__name__, state_type)
                 identity = await self.identity()
-                live = host.session(cast("Mapping[str, Any]", websocket.scope), view_type)
+                try:
+                    live = await host.session(cast("Mapping[str, Any]", websocket.scope), view_type)
+                except NotMounted:
+                    return
+                websocket.receive = _receive_of_a_view  # type: ignore[method-assign]
                 await websocket.accept(subprotocol=None if live.plain else SUBPROTOCOL)
                 page_tag = identity_tag(session_secret(session, create=False), identity)
                 async with host.mounted(
@@ -115,6 +122,7 @@ class QuartStash:
                     await handler(view, *args, **kwargs)
 
             serve.migrate = state_type.migrate  # type: ignore[attr-defined]
+            self._views[serve] = Declared(handler, name)
             return cast("ViewFunction[P]", serve)
 
         return decorate
@@ -125,6 +133,7 @@ class QuartStash:
         Tokens are bound to it. By default it is a random id in the Quart session, together with the user whom
         log-ins write there in their usual forms, and Quart-Auth's.
         """
+        checks.check_loader(loader)
         self._identity = loader
         return loader
 
@@ -190,13 +199,22 @@ class QuartStash:
         """Sign readable values for the socket that this page opens; the view has them as `view.page`.
 
         Args:
-            view: the one view that may take them; default: any.
+            view: the name of the one view that may take them; default: any.
             values: what JSON can hold.
+
+        Raises:
+            TypeError, ValueError: a value is not JSON's.
         """
+        self._wiring().check_name(view)
         return self._host().pages.sign(values, identity=await self._page_identity(), view=view)
 
     async def script(self, nonce: str | None = None) -> Markup:
-        """Return the script tag; in templates `{{ stash_script() }}`."""
+        """Return the script tag; in templates `{{ stash_script() }}`.
+
+        Raises:
+            ConfigurationError: no request is being answered.
+        """
+        checks.check_request()
         host = self._host()
         identity = await self._page_identity()
         return host.assets.tag(
@@ -225,9 +243,11 @@ class QuartStash:
 class _Wiring:
     """One application's stash. Its host is made when the application starts to serve, or is first used."""
 
-    def __init__(self, stash: QuartStash, app: Quart) -> None:
+    def __init__(self, stash: QuartStash, app: Quart, views: Mapping[Callable[..., Any], Declared]) -> None:
         self.host: Host | None = None
         self._stash = stash
+        self._views = views
+        self._names: set[str] = set()
         self._app = app
         self._asgi_app = app.asgi_app
         app.asgi_app = self._serve  # type: ignore[method-assign]
@@ -237,9 +257,10 @@ class _Wiring:
         """Return the host of the running loop.
 
         Raises:
-            ConfigurationError: the configuration can't work.
+            ConfigurationError: the configuration can't work, or the routes don't fit the views.
         """
         if self.host is None or self.host.gateway.loop is not asyncio.get_running_loop():
+            self._names = checks.check_routes(self._app, self._views)
             self.host = Host(
                 StashConfig.from_mapping(self._app.config),
                 keyring_from_mapping(self._app.config),
@@ -247,6 +268,11 @@ class _Wiring:
                 trigger=self._stash.shutdown_trigger,
             )
         return self.host
+
+    def check_name(self, view: str | None) -> None:
+        """Say where values are signed for a view that this application does not have."""
+        notices = self.serving().gateway.notices
+        checks.check_name(view, self._names, notices)
 
     async def _start(self) -> None:
         self.serving().gateway.arrive()
@@ -305,3 +331,12 @@ def _in_a_task(receiver: Callable[..., Awaitable[Any]]) -> Callable[..., None]:
         task.add_done_callback(_tasks.discard)
 
     return start
+
+
+async def _receive_of_a_view() -> NoReturn:
+    raise ConfigurationError(RECEIVE_OF_A_VIEW)
+
+
+def _stash_clear(form: str) -> Markup:
+    checks.check_form(form)
+    return clear_meta(form)

@@ -32,11 +32,15 @@ from .live.socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
 from .shown import shown
 from .view import Mounting, View
 
-__all__ = ["Host", "ViewType"]
+__all__ = ["Host", "NotMounted", "ViewType"]
 
 S = TypeVar("S")
 
 logger: logging.Logger = logging.getLogger("quart_stash")
+
+
+class NotMounted(Exception):
+    """The connection was over before anything was mounted."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,26 @@ class Host:
             return
         await self.gateway(app, scope, receive, send)
 
-    def session(self, scope: Mapping[str, Any], view_type: ViewType[Any]) -> Session:
+    async def session(self, scope: Mapping[str, Any], view_type: ViewType[Any]) -> Session:
         """Return a session that takes over the socket of this scope. Accept the socket after it, not before.
 
         Raises:
-            ConfigurationError: the middleware is not between the server and this view.
+            ConfigurationError: the middleware is not between the server and this view, or it has one already.
+            NotMounted: the socket was accepted before. It is closed, and that was said.
         """
+        if scope["type"] != "websocket":
+            raise ConfigurationError(f"a view needs a WebSocket, and this is the scope of {scope['type']!r}")
         socket = scope.get(SCOPE_KEY)
         if not isinstance(socket, Socket):
             raise ConfigurationError(
                 "this view is not behind quart_stash: "
                 "call init_app(app), or wrap the application in StashMiddleware"
             )
+        if socket.feed is not None:
+            raise ConfigurationError("this socket has a view already: mount one on each socket")
+        if socket.accepted:
+            await socket.turn_away()
+            raise NotMounted
         session = Session(
             socket,
             config=self.config,
@@ -184,11 +196,7 @@ class Host:
                 now=self.now(),
             )
         except TokenUnjudgeable as error:
-            logger.info(
-                "a token for %s can't be judged here (%s): left to another process",
-                shown(view_type.name),
-                error,
-            )
+            self._unjudgeable(shown(view_type.name), error)
             await session.defer(4409, "can't judge this token")
             await session.verbs.wait_for_end()
         except ProtocolError as error:
@@ -212,6 +220,21 @@ class Host:
         )
         return View(session, mounting)
 
+    def _unjudgeable(self, view: str, error: TokenUnjudgeable) -> None:
+        """Say why a token is left to another process. For an unknown key, that may be nobody's but a mistake's."""
+        if error.key_id is None:
+            logger.info("a token for %s can't be judged here (%s): left to another process", view, error)
+            return
+        self.gateway.notices.say(
+            logging.WARNING,
+            "",
+            "a token for %s has a key that this process does not know (%s), and is left to another process. "
+            "If there is none with that key: was SECRET_KEY changed? Put the old one into SECRET_KEY_FALLBACKS, "
+            "or such views begin anew",
+            view,
+            error.key_id,
+        )
+
     async def _page(
         self, session: Session, mount: frames.Mount, view: str, identity: str | None
     ) -> Mapping[str, Any]:
@@ -221,7 +244,14 @@ class Host:
         try:
             return self.pages.verify(mount.page, identity=identity, view=view)
         except TokenRefused as error:
-            logger.info("page params for %s were refused: %s", shown(view), error)
+            self.gateway.notices.say(
+                logging.INFO,
+                shown(view),
+                "page params for %s were refused (%s): somebody else has logged in since the page was rendered, "
+                "or SECRET_KEY was changed without the old one in SECRET_KEY_FALLBACKS",
+                shown(view),
+                error,
+            )
             if mount.anyway:
                 await session.defer(1008, "the page params were refused: reload the page")
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -193,12 +193,20 @@ class View(Generic[S]):
 
         Returns:
             Whether the message is on its way. `False`: the view is leaving or has left, or its client does not read.
+
+        Raises:
+            TypeError, ValueError: it is neither text that UTF-8 can hold nor bytes.
         """
+        _check_data(data)
         return await self._session.verbs.send(data)
 
     async def send_json(self, value: Any) -> bool:
-        """Send a value as JSON text. Returns whether it is on its way, as `send` does."""
-        return await self.send(msgspec.json.encode(value).decode())
+        """Send a value as JSON text. Returns whether it is on its way, as `send` does.
+
+        Raises:
+            TypeError, ValueError: JSON can't hold it.
+        """
+        return await self.send(_encoded(msgspec.json.encode, value, "view.send_json").decode())
 
     async def commit(self) -> None:
         """Commit in the middle of a long handler: the message in hand counts as received.
@@ -229,7 +237,8 @@ class View(Generic[S]):
         _check_secret(key, area)
         if type(max_age) is not int or max_age < 1:
             raise ConfigurationError("max_age is a whole number of seconds, 1 or more")
-        await self._session.secrets.keep(key, msgspec.msgpack.encode(value), max_age=max_age, area=area)
+        payload = _encoded(msgspec.msgpack.encode, value, "view.keep")
+        await self._session.secrets.keep(key, payload, max_age=max_age, area=area)
 
     async def restore(self, key: str, *, area: Area = "tab") -> Any:
         """Return what `keep` was given under `key`, or `None` if the browser has nothing acceptable there."""
@@ -248,8 +257,8 @@ class View(Generic[S]):
         Returns:
             Whether that is on its way, as for `send`.
         """
-        if not 1 <= len(name) <= 256:
-            raise ConfigurationError("the name of a form has 1 to 256 characters")
+        if not _is_text(name, 1, 256):
+            raise ConfigurationError("the name of a form is a text of 1 to 256 characters")
         return await self._session.verbs.say(frames.Clear(name))
 
     async def reflect(self, **params: str | int | None) -> bool:
@@ -258,6 +267,12 @@ class View(Generic[S]):
         Returns:
             Whether that is on its way, as for `send`.
         """
+        for name, value in params.items():
+            if not (value is None or isinstance(value, str | int | float)):
+                raise ConfigurationError(
+                    f"view.reflect puts text and numbers into the page's address, not {type(value).__name__} "
+                    f"as {name!r}: write it as text"
+                )
         values = {name: None if value is None else str(value) for name, value in params.items()}
         return await self._session.verbs.say(frames.Url(values))
 
@@ -269,12 +284,12 @@ class View(Generic[S]):
                 or 3000 to 4999. After 1008 the client does not come back; after the others it does.
             reason: at most 123 bytes of UTF-8.
         """
-        if not (code in _CLOSE_CODES or 3000 <= code <= 4999):
+        if type(code) is not int or not (code in _CLOSE_CODES or 3000 <= code <= 4999):
             raise ConfigurationError(
-                f"{code} is not a close code that may be sent: take one from 4000 to 4999"
+                f"{code!r} is not a close code that may be sent: take one from 4000 to 4999"
             )
-        if len(reason.encode("utf-8", "replace")) > 123:
-            raise ConfigurationError("the reason of a close has 123 bytes at most")
+        if not _is_text(reason, 0, 123) or len(reason.encode("utf-8", "replace")) > 123:
+            raise ConfigurationError("the reason of a close is a text of 123 bytes at most")
         await self._session.verbs.close(code, reason)
 
     def _message(self, incoming: Incoming) -> Message:
@@ -282,8 +297,39 @@ class View(Generic[S]):
         return Message(incoming.data, incoming.number, key, incoming.replayed)
 
 
+def _check_data(data: object) -> None:
+    """Refuse what no frame can hold, here, where it is told: a server that can't send takes the connection down."""
+    if isinstance(data, str):
+        if not data.isascii():
+            try:
+                data.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(
+                    "view.send can't send half a surrogate pair: replace what is no character, "
+                    "as in text.encode('utf-8', 'replace').decode()"
+                ) from error
+    elif not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(
+            f"view.send takes str or bytes, not {type(data).__name__}: use view.send_json for other values"
+        )
+
+
+def _is_text(value: object, shortest: int, longest: int) -> bool:
+    return isinstance(value, str) and shortest <= len(value) <= longest
+
+
+def _encoded(encode: Callable[[Any], bytes], value: object, verb: str) -> bytes:
+    try:
+        return encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(
+            f"{verb} can't encode this {type(value).__name__} ({error}): make plain values of it"
+        ) from error
+
+
 def _check_secret(key: str, area: str) -> None:
-    if not 1 <= len(key) <= 128:
-        raise ConfigurationError("the name of a secret has 1 to 128 characters")
+    if not _is_text(key, 1, 128):
+        raise ConfigurationError("the name of a secret is a text of 1 to 128 characters")
     if area not in ("tab", "browser"):
         raise ConfigurationError('area is "tab" or "browser"')

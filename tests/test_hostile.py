@@ -74,7 +74,7 @@ async def left(server: Server, path: str = "/items/1", **options: Any) -> Client
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example", "garbage"],
+    ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example", "no origin"],
 )
 async def test_a_foreign_origin_is_answered_403(server: Server, origin: str) -> None:
     """A page of another origin, or of none that can be named, opens no socket: 403."""
@@ -416,7 +416,7 @@ async def test_a_state_that_is_too_large(server: Server) -> None:
 
 
 async def test_bad_input_is_no_error_of_the_server(server: Server) -> None:
-    """After all of the above the log holds no traceback but the failing handler's, and nothing that a client sent."""
+    """After all of the above the log holds no traceback but the failing handler's, and of clients but Origins."""
     one = await left(server)
     assert one.token is not None and one.token[60:] not in server.log
     assert server.log.count("Traceback") == server.log.count("errors.StateTooLarge: ")

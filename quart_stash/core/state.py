@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -75,7 +76,7 @@ class StateType(Generic[S]):
     """
 
     def __init__(self, declared: type[S] | None, *, version: int = 1) -> None:
-        if not 1 <= version <= MAX_VERSION:
+        if not _is_whole(version) or not 1 <= version <= MAX_VERSION:
             raise ConfigurationError(f"{_name(declared)}: a version is from 1 to {MAX_VERSION}")
         self.declared: Final = declared
         self.version: Final = version
@@ -135,6 +136,14 @@ class StateType(Generic[S]):
             # The type's own hooks may raise anything, and its text may hold parts of the state.
             raise TokenStale(version, why_invalid(error)) from None
 
+    def misfit(self, raw: bytes) -> str | None:
+        """Say, without its values, why an encoded state of the running version can't be decoded; None: it can."""
+        try:
+            self._decode(raw)
+        except Exception as error:
+            return why_invalid(error)
+        return None
+
     def migrate(self, from_version: int) -> Callable[[_Migrate], _Migrate]:
         """Register the migration from one version to the next, as a decorator.
 
@@ -146,6 +155,10 @@ class StateType(Generic[S]):
         """
         if self.declared is None:
             raise ConfigurationError("a view without a state has nothing to migrate")
+        if not _is_whole(from_version):
+            raise ConfigurationError(
+                "write @….migrate(from_version=1), with the version that the migration takes"
+            )
         if not 1 <= from_version < self.version:
             raise ConfigurationError(
                 f"{_name(self.declared)} has version {self.version}: a migration starts from an earlier one, "
@@ -155,6 +168,11 @@ class StateType(Generic[S]):
             raise ConfigurationError(f"{_name(self.declared)} has two migrations from version {from_version}")
 
         def register(function: _Migrate) -> _Migrate:
+            if not _is_plain_function(function):
+                raise ConfigurationError(
+                    f"the migration of {_name(self.declared)} from version {from_version} is no plain function: "
+                    "it takes a dict and returns one, without `async`"
+                )
             self._migrations[from_version] = function
             return function
 
@@ -245,11 +263,20 @@ def _decoder(declared: type[S] | None) -> msgspec.msgpack.Decoder[S]:
     try:
         for foreign in _foreign_types(msgspec.inspect.type_info(declared)):
             raise ConfigurationError(
-                f"{_name(declared)} holds a {_name(foreign)}, which msgspec can't encode and decode"
+                f"{_name(declared)} holds a {_name(foreign)}, which msgspec can't encode and decode: "
+                "make it a dataclass, or keep a dict of its values"
             )
         return cast("msgspec.msgpack.Decoder[S]", msgspec.msgpack.Decoder(declared))
     except (TypeError, NameError) as error:
         raise ConfigurationError(f"{_name(declared)} can't be a state: {error}") from error
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def _is_plain_function(function: object) -> bool:
+    return callable(function) and not inspect.iscoroutinefunction(function)
 
 
 def _is_state_type(declared: Any) -> bool:

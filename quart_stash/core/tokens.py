@@ -221,7 +221,8 @@ class Sealer:
         header = self.header(token)
         header.check_age(max_age, now)
         if header.key_id not in self._keyring:
-            raise TokenUnjudgeable(f"unknown key {header.key_id.hex()}")
+            key_id = header.key_id.hex()
+            raise TokenUnjudgeable(f"unknown key {key_id}", key_id=key_id)
         raw = _decode(token)
         clear, sealed = raw[: _HEADER.size], raw[_HEADER.size :]
         if len(sealed) < _TAG_SIZE:

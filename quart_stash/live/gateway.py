@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from ..shown import shown
 from .drainer import Drainer, Notify
 from .handover import summary
+from .notices import Notices, audible
 from .registry import Registry
 from .server import ServerInfo, server_around
 from .shutdown import HypercornContext, ShutdownTrigger, SignalChain
@@ -48,13 +49,16 @@ class Gateway:
     Attributes:
         registry: the live sockets.
         drainer: the drain.
+        notices: what is said once to whoever runs the application.
         trigger: for servers that take a shutdown trigger.
     """
 
     def __init__(
         self, config: StashConfig, *, notify: Notify, trigger: ShutdownTrigger | None = None
     ) -> None:
+        audible()
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.notices: Notices = Notices()
         self.registry: Registry = Registry()
         self.drainer: Drainer = Drainer(self.registry, rate=config.reconnect_rate, notify=notify)
         self.trigger: ShutdownTrigger = trigger or ShutdownTrigger()
@@ -130,9 +134,15 @@ class Gateway:
     # Scopes.
 
     async def _websocket(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
-        socket = Socket(scope, receive, send, refusing=lambda: self.draining)
+        if SCOPE_KEY in scope:
+            self.notices.say(
+                logging.ERROR,
+                "",
+                "quart_stash wraps this application twice, and the outer one cuts views at a shutdown: "
+                "use one QuartStash, or one StashMiddleware around all",
+            )
+        socket = Socket(scope, receive, send, refusing=lambda: self.draining, notices=self.notices)
         if not self._origin_allowed(scope):
-            logger.info("a socket for %s was refused: its Origin is not allowed", shown(scope.get("path")))
             await socket.refuse(403, [])
             return
         if self.draining:
@@ -158,9 +168,20 @@ class Gateway:
     def _origin_allowed(self, scope: Scope) -> bool:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         scheme = "https" if scope.get("scheme") == "wss" else "http"
-        return origin_allowed(
-            headers.get(b"origin"), headers.get(b"host"), scheme, self._config.allowed_origins
+        origin, host = headers.get(b"origin"), headers.get(b"host")
+        if origin_allowed(origin, host, scheme, self._config.allowed_origins):
+            return True
+        origin = shown(origin)
+        self.notices.say(
+            logging.WARNING,
+            origin,
+            "a socket at %s was refused with 403: the page's Origin is %s, and the Host header is %s. If the page "
+            "is yours, add its origin to STASH_ALLOWED_ORIGINS, or let the proxy pass the Host header on",
+            shown(scope.get("path")),
+            origin,
+            shown(host),
         )
+        return False
 
     async def _lifespan(self, app: ASGIApp, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
         async def receiving() -> Any:

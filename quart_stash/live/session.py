@@ -191,6 +191,7 @@ class Session:
             sealer=self._sealer,
             now=self._now,
             timers=self._timers,
+            notices=self.socket.notices,
             state_type=state_type,
             context=binding.view(),
             view_id=merged.view_id,

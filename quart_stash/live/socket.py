@@ -13,9 +13,22 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from ..core.events import Outcome
+from ..core.frames import SUBPROTOCOL
+from ..errors import ConfigurationError
+from ..shown import shown
+from .notices import Notices
 from .server import queued_on, transport_behind
 
-__all__ = ["CLOSE_GRACE", "SCOPE_KEY", "ASGIReceive", "ASGISend", "Feed", "Scope", "Socket"]
+__all__ = [
+    "CLOSE_GRACE",
+    "RECEIVE_OF_A_VIEW",
+    "SCOPE_KEY",
+    "ASGIReceive",
+    "ASGISend",
+    "Feed",
+    "Scope",
+    "Socket",
+]
 
 Scope = MutableMapping[str, Any]
 ASGIReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,6 +41,14 @@ CLOSE_GRACE = 1.0
 """Seconds that a peer has to answer a close frame, before the application is told that it is gone."""
 
 logger: logging.Logger = logging.getLogger("quart_stash")
+
+RECEIVE_OF_A_VIEW = (
+    "a view's messages go to the view, so the websocket's own receive() would wait for ever: "
+    "use `async for message in view`, or view.receive()"
+)
+"""What is said to a handler that receives from its socket."""
+
+_NO_VIEW = 4404  # the close code: the route may be a view in another process, so the client comes again
 
 
 class Feed(Protocol):
@@ -83,12 +104,19 @@ class Socket:
         sending: how many frames are being sent.
         sent: how many frames were sent.
         grace: seconds that the peer has to take the close frame and to answer it.
+        notices: what is said once to whoever runs the application.
         forced: whether the application's part was ended against its will; what it raises then says nothing.
         transport: the connection itself, where the server lets it be found.
     """
 
     def __init__(
-        self, scope: Scope, receive: ASGIReceive, send: ASGISend, *, refusing: Callable[[], bool]
+        self,
+        scope: Scope,
+        receive: ASGIReceive,
+        send: ASGISend,
+        *,
+        refusing: Callable[[], bool],
+        notices: Notices | None = None,
     ) -> None:
         self.scope = scope
         self.feed: Feed | None = None
@@ -99,6 +127,7 @@ class Socket:
         self.sending: int = 0
         self.sent: int = 0
         self.grace: float = CLOSE_GRACE
+        self.notices: Notices = notices or Notices()
         self.forced: bool = False
         self.transport: asyncio.WriteTransport | None = transport_behind(send, receive)
         self._receive = receive
@@ -108,7 +137,13 @@ class Socket:
         self._interrupt: asyncio.Timeout | None = None
 
     async def receive(self) -> MutableMapping[str, Any]:
-        """Return the next event for the application; the frames of a view are fed to its session instead."""
+        """Return the next event for the application; the frames of a view are fed to its session instead.
+
+        Raises:
+            ConfigurationError: the handler of a view receives from the socket itself.
+        """
+        if self._interrupt is not None and self.feed is not None:
+            raise ConfigurationError(RECEIVE_OF_A_VIEW)
         try:
             async with asyncio.timeout(None) as self._interrupt:
                 while not self._over:
@@ -131,11 +166,18 @@ class Socket:
         return {"type": "websocket.disconnect", "code": 1012, "reason": "service restart"}
 
     async def send(self, event: MutableMapping[str, Any]) -> None:
-        """Pass on an event of the application, unless this side has already closed the socket."""
+        """Pass on an event of the application, unless this side has already closed the socket.
+
+        Raises:
+            ConfigurationError: the handler of a view sends on the socket itself.
+        """
         kind = event["type"]
         if kind == "websocket.accept":
             if self._refusing():
                 await self.refuse(503, [(b"retry-after", b"1")])
+                return
+            if self._awaits_a_view and event.get("subprotocol") is None:
+                await self.turn_away()
                 return
             self.accepted = True
         if self.closed and (self._over or kind != "websocket.http.response.body"):
@@ -145,6 +187,11 @@ class Socket:
             return
         if kind in ("websocket.close", "websocket.http.response.start"):
             self.closed = True  # the application itself answers the handshake
+        if kind == "websocket.send" and self.feed is not None:
+            raise ConfigurationError(
+                "a view's client expects the frames of quart_stash: "
+                "use view.send() or view.send_json(), not the websocket's send()"
+            )
         await self._send(event)
 
     async def send_frame(self, data: str | bytes) -> None:
@@ -182,6 +229,26 @@ class Socket:
             _say_broken(error)
         self.end()
 
+    async def turn_away(self) -> None:
+        """The application has accepted a socket that no view has taken before: say so, here and to the client.
+
+        It gets its subprotocol first. Without that browsers tell the page nothing but that it failed.
+        """
+        path = shown(self.scope.get("path"))
+        self.notices.say(
+            logging.ERROR,
+            path,
+            "a socket for a view was accepted at %s before a view had taken it, and closed with 4404: "
+            "leave websocket.accept(), send() and receive() to the view, "
+            "and decorate the route with @stash.view(…), or call mount_view, if there is none",
+            path,
+        )
+        self.forced = True
+        if not self.accepted:
+            self.accepted = True
+            await self._send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL, "headers": []})
+        await self.close(_NO_VIEW, "no view took this socket: see the server's log")
+
     async def close(self, code: int, reason: str = "") -> None:
         """Close with this code. Never waits longer than the grace for a peer that does not read, and never raises."""
         if self.closed:
@@ -203,6 +270,12 @@ class Socket:
             # Only now: were it to fire while the frame waits, it would interrupt us, and not the application.
             if not self._over:
                 asyncio.get_running_loop().call_later(self.grace, self.end)
+
+    @property
+    def _awaits_a_view(self) -> bool:
+        """Whether the client offers to speak the protocol, and no view has taken the socket."""
+        offered = SUBPROTOCOL in (self.scope.get("subprotocols") or ())
+        return offered and self.feed is None and not self.closed
 
     async def _say_close(self, code: int, reason: str) -> None:
         try:

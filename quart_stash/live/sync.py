@@ -6,6 +6,7 @@ A commit encodes the state, and every token seals such a snapshot, never the sta
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..core.merge import Snapshot, seal_snapshot
 from ..core.state import StateType
 from ..core.tokens import Context, Sealer
 from ..errors import StateTooLarge
+from .notices import Notices
 from .timers import Timers
 
 __all__ = ["Sync"]
@@ -33,6 +35,7 @@ class Sync:
         sealer: seals.
         now: seconds since the epoch.
         timers: of the connection.
+        notices: what is said once to whoever runs the application.
         state_type: encodes the state.
         context: what the tokens are bound to.
         view_id: what they stand for.
@@ -47,6 +50,7 @@ class Sync:
         sealer: Sealer,
         now: Callable[[], float],
         timers: Timers,
+        notices: Notices,
         state_type: StateType[Any],
         context: Context,
         view_id: str,
@@ -57,6 +61,7 @@ class Sync:
         self._sealer = sealer
         self._now = now
         self._timers = timers
+        self._notices = notices
         self._state_type = state_type
         self._context = context
         self._view_id = view_id
@@ -71,8 +76,14 @@ class Sync:
 
         Raises:
             StateTooLarge: it does not fit into a token. The last snapshot stays.
+            TypeError: it holds something that can't be encoded. The last snapshot stays.
         """
-        snapshot = self._state_type.encode(state)
+        try:
+            snapshot = self._state_type.encode(state)
+        except (TypeError, OverflowError) as error:
+            raise TypeError(
+                f"the state of this view can't be kept ({error}): assign only what its type declares"
+            ) from error
         if len(snapshot) > self._config.max_state_size:
             raise StateTooLarge(len(snapshot), self._config.max_state_size)
         self._snapshot = snapshot
@@ -80,11 +91,28 @@ class Sync:
     def seal(self, received: int) -> str:
         """Return a token: the last snapshot, as the state after that many messages."""
         self._next = self._loop.time() + self._config.sync_interval
+        self._check()
         self._sealed = (received, self._snapshot)
         snapshot = Snapshot(self._view_id, received, msgspec.Raw(self._snapshot))
         return seal_snapshot(
             self._sealer, self._context, snapshot, version=self._state_type.version, now=self._now()
         )
+
+    def _check(self) -> None:
+        """Say where the next process will not accept the state. Sealing is rare, and costs more than this."""
+        if self._sealed is not None and self._sealed[1] == self._snapshot:
+            return
+        why = self._state_type.misfit(self._snapshot)
+        if why is not None:
+            name = getattr(self._state_type.declared, "__qualname__", "None")
+            self._notices.say(
+                logging.ERROR,
+                name,
+                "a state of type %s does not fit its own type any more (%s), so its view begins anew "
+                "at the next restart: assign to each field what it declares",
+                name,
+                why,
+            )
 
     async def due(self, *, final: bool) -> None:
         """Send a token for the newest commit: now if its time has come, else when the interval has passed."""

@@ -193,12 +193,15 @@ class StashClient:
         scope_base = {"subprotocols": [SUBPROTOCOL]}
         handshake: Any = self.http.websocket(self._path, headers=dict(self._headers), scope_base=scope_base)
         try:
-            return await self._site.deployment.process.open(
-                handshake.scope, lambda code: self._note("closed", {"code": code})
-            )
+            return await self._site.deployment.process.open(handshake.scope, self._closed)
         except Refused as refused:
             self._note("refused", {"why": refused.why})
             raise
+
+    def _closed(self, code: int) -> None:
+        self._note("closed", {"code": code})
+        if code == 4404:
+            self._note("refused", {"why": "the route is no view of quart_stash, or was accepted before it"})
 
     def _story(self) -> str:
         """Say what has happened instead of what is waited for."""

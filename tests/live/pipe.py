@@ -345,7 +345,7 @@ class Process:
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         """Do what Quart does: one task pumps, one handles; at the end of the connection the second is cancelled."""
-        session = self.host.session(scope, self._type)
+        session = await self.host.session(scope, self._type)
         self.sessions.append(session)
         await receive()
         await send(

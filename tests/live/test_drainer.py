@@ -317,7 +317,7 @@ async def test_sockets_that_are_no_views() -> None:
         while (await receive())["type"] != "websocket.disconnect":
             await send({"type": "websocket.send", "text": "echo"})
 
-    pipes = [Pipe("/echo"), Pipe("/slow")]
+    pipes = [Pipe("/echo", plain=True), Pipe("/slow")]
     for pipe in pipes:
         pipe.serve(process.host.serve(echo, pipe.scope, pipe.receive, pipe.send))
     other, slow = pipes

@@ -12,7 +12,7 @@ from quart_stash.live.socket import CLOSE_GRACE, Socket
 
 from .pipe import Pipe, in_virtual_time, settle
 
-ACCEPT: dict[str, Any] = {"type": "websocket.accept", "subprotocol": None, "headers": []}
+ACCEPT: dict[str, Any] = {"type": "websocket.accept", "subprotocol": "quart-stash.v1", "headers": []}
 
 
 class Feed:

@@ -220,7 +220,7 @@ async def test_plain_clients_and_other_sockets_are_left_alone() -> None:
         while (await receive())["type"] != "websocket.disconnect":
             pass
 
-    plain, pipe = await process.mount(plain=True), Pipe("/other")
+    plain, pipe = await process.mount(plain=True), Pipe("/other", plain=True)
     pipe.serve(process.host.serve(other, pipe.scope, pipe.receive, pipe.send))
     await asyncio.sleep(1000)
     assert [plain.close_code, pipe.close_code] == [None, None]
