@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -44,7 +44,8 @@ class StashConfig:
     max_message_size: int = _key(1048576, "bytes of one message of the client")
     max_queue: int = _key(256, "messages waiting for one handler before its socket is paused")
     allowed_origins: Sequence[str] | None = _key(
-        None, "origins that may open a socket, such as `https://example.com`; default: the same host"
+        None,
+        "origins that may open a socket, such as `https://example.com`, a list or with commas; default: the same host",
     )
     url_prefix: str = _key("/_stash", "where the script and the readiness endpoint are served")
     build: str | None = _key(None, "the running build, told to clients; default: a digest of the script")
@@ -104,6 +105,11 @@ def keyring_from_mapping(mapping: Mapping[str, Any]) -> Keyring:
     """
     newest = mapping.get("SECRET_KEY")
     fallbacks = mapping.get("SECRET_KEY_FALLBACKS") or []
+    if isinstance(fallbacks, str | bytes) or not isinstance(fallbacks, Sequence):
+        raise ConfigurationError(
+            "SECRET_KEY_FALLBACKS must be a list of keys, newest first; "
+            """from the environment, as JSON: QUART_SECRET_KEY_FALLBACKS='["the-old-key"]'"""
+        )
     return Keyring([newest, *fallbacks] if newest else [])  # a fallback is no key to seal with
 
 
@@ -118,13 +124,15 @@ def _typed(key: str, value: Any, annotation: Any) -> Any:
     if value is None and "None" in wanted:
         return None
     if "Sequence" in wanted:
-        if (
-            isinstance(value, str)
-            or not isinstance(value, Sequence)
-            or not all(isinstance(v, str) for v in value)
-        ):
-            raise ConfigurationError(f"{key} must be a list of strings, such as ['https://example.com']")
+        if isinstance(value, str):  # as an environment variable lists them
+            value = [part for part in map(str.strip, value.split(",")) if part]
+        if not isinstance(value, Sequence | Set) or not all(isinstance(v, str) for v in value):
+            raise ConfigurationError(
+                f"{key} must be a list of strings, such as ['https://example.com'], or one string with commas"
+            )
         return tuple(value)
+    if key == "STASH_BUILD" and type(value) is int:
+        return str(value)  # `from_prefixed_env` takes a build's number for one
     kind: tuple[type, ...] = (str,)
     if wanted.startswith("float"):
         kind = (int, float)
@@ -132,6 +140,15 @@ def _typed(key: str, value: Any, annotation: Any) -> Any:
         kind = (int,)
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ConfigurationError(
-            f"{key} must be {' or '.join(k.__name__ for k in kind)}, not {type(value).__name__}"
+            f"{key} must be {' or '.join(k.__name__ for k in kind)}, not {type(value).__name__}{_how(value)}"
         )
     return value
+
+
+def _how(value: Any) -> str:
+    """Say what to write where an environment variable, which is read as JSON, has come as something else."""
+    if isinstance(value, str):
+        return "; an environment variable holds a plain number, or null where None is meant"
+    return (
+        "; an environment variable holds it in quotes of its own: '\"…\"'" if isinstance(value, float) else ""
+    )

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from quart import Quart
 
 from quart_stash import ConfigurationError
 from quart_stash.config import StashConfig, keyring_from_mapping
@@ -61,6 +62,54 @@ def test_allowed_origins_are_a_list_of_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("https://example.com", ("https://example.com",)),
+        ("https://example.com,https://*.example.org", ("https://example.com", "https://*.example.org")),
+        (" https://example.com , ", ("https://example.com",)),
+        ('["https://example.com"]', ("https://example.com",)),
+        ("", ()),
+    ],
+    ids=repr,
+)
+def test_allowed_origins_from_the_environment(
+    text: str, origins: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment variable lists origins with commas, or as JSON; empty it allows none but the own host's."""
+    monkeypatch.setenv("QUART_STASH_ALLOWED_ORIGINS", text)
+    app = Quart("tests")
+    app.config.from_prefixed_env()
+    assert StashConfig.from_mapping(app.config).allowed_origins == origins
+
+
+def test_values_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that is a number is taken as text; where JSON makes something else of a value, the text says what to write."""
+    app = Quart("tests")
+    monkeypatch.setenv("QUART_STASH_BUILD", "1234567")
+    app.config.from_prefixed_env()
+    assert StashConfig.from_mapping(app.config).build == "1234567"
+    for key, value, text in (
+        ("STASH_BUILD", "12e4", "must be str, not float; .* in quotes of its own"),
+        ("STASH_SILENCE_TIMEOUT", "None", "not str; .* or null where None is meant"),
+        ("STASH_ALLOWED_ORIGINS", "7", "a list of strings, .* or one string with commas"),
+    ):
+        monkeypatch.setenv(f"QUART_{key}", value)
+        app.config.from_prefixed_env()
+        with pytest.raises(ConfigurationError, match=text):
+            StashConfig.from_mapping({key: app.config[key]})
+
+
+@pytest.mark.parametrize(
+    "fallbacks", [OTHER_SECRET, f"{SECRET},{OTHER_SECRET}", 7], ids=["key", "keys", "number"]
+)
+def test_fallbacks_are_a_list(fallbacks: Any) -> None:
+    """Fallback keys that are no list are refused with the way to write one, not taken letter by letter."""
+    with pytest.raises(ConfigurationError, match="QUART_SECRET_KEY_FALLBACKS='") as error:
+        keyring_from_mapping({"SECRET_KEY": SECRET, "SECRET_KEY_FALLBACKS": fallbacks})
+    assert OTHER_SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("STASH_SHUTDOWN_TIMEOUT", "20"),
@@ -83,14 +132,17 @@ def test_allowed_origins_are_a_list_of_text() -> None:
         ("STASH_MAX_MESSAGE_SIZE", 10),
         ("STASH_MAX_QUEUE", 0),
         ("STASH_MAX_QUEUE", True),
-        ("STASH_ALLOWED_ORIGINS", "https://example.com"),
         ("STASH_ALLOWED_ORIGINS", [7]),
         ("STASH_ALLOWED_ORIGINS", ["example.com"]),
+        ("STASH_ALLOWED_ORIGINS", "https://example.com, example.org"),
+        ("STASH_ALLOWED_ORIGINS", b"https://example.com"),
+        ("STASH_ALLOWED_ORIGINS", 7),
         ("STASH_URL_PREFIX", "_stash"),
         ("STASH_URL_PREFIX", "/_stash/"),
         ("STASH_URL_PREFIX", "/"),
         ("STASH_URL_PREFIX", None),
-        ("STASH_BUILD", 7),
+        ("STASH_BUILD", True),
+        ("STASH_BUILD", 12e4),
     ],
     ids=repr,
 )
