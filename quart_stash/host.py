@@ -176,7 +176,8 @@ class Host:
         page_tag: str | None,
     ) -> View[S]:
         mount = await session.opened()
-        if page_tag is not None and mount.identity is not None and mount.identity != page_tag:
+        foreign = page_tag is not None and mount.identity is not None and mount.identity != page_tag
+        if foreign:
             # Somebody else has logged in since the page was rendered: nothing that was typed there is theirs.
             mount = msgspec.structs.replace(mount, params={}, forms={}, empty={})
         page = await self._page(session, mount, view_type.name, identity)
@@ -191,6 +192,7 @@ class Host:
                 sent=mount.sent,
                 fork=mount.fork,
                 anyway=mount.anyway,
+                foreign=foreign,
                 new_id=secrets.token_urlsafe(12),
                 max_age=self.config.token_max_age,
                 now=self.now(),
@@ -205,6 +207,8 @@ class Host:
         if merged.error is not None:
             logger.info("a token for %s was rejected: %s", shown(view_type.name), merged.error)
             self._notify("token_rejected", view=view_type.name, reason=merged.reason, error=merged.error)
+        elif merged.status == "rejected":
+            logger.info("a page of another user mounted %s: the messages that it held are lost", view_type.name)
         await session.start(merged, view_type.state_type, binding, fork=mount.fork, build=self.build)
         status = "plain" if session.plain else merged.status
         self.gateway.registry.counts[status] += 1

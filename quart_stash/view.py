@@ -73,9 +73,9 @@ class Mounting:
 
     Attributes:
         id: stable for the life of the view, across processes.
-        status: `fresh`, `restored` from a token, `rejected` (there was a token, but it was not accepted), or
-            `plain` (the client does not speak the protocol).
-        reason: why a token was rejected.
+        status: `fresh`, `restored` from a token, `rejected` (there was a token, but it was not accepted; or the
+            page was rendered for another user), or `plain` (the client does not speak the protocol).
+        reason: why it was rejected.
         params: the connect params, plain JSON, **untrusted**.
         invalid: which client-settable params were refused, and why.
         forms: the stashed forms, by name, **untrusted**.
@@ -130,7 +130,7 @@ class View(Generic[S]):
 
     @property
     def reason(self) -> str | None:
-        """Why a token was rejected."""
+        """Why it was rejected: `expired`, `stale`, `refused` or `identity`."""
         return self._mounting.reason
 
     @property

@@ -454,6 +454,41 @@ async def test_what_was_typed_under_another_identity_does_not_reach_the_mount() 
     assert seen == [({"a": 1}, ["f"]), ({"a": 1}, ["f"]), ({}, []), ({}, [])]
 
 
+@in_virtual_time
+async def test_queued_messages_of_another_user_are_rejected() -> None:
+    """A page of alice's that mounts as bob is rejected, with a token or without, until its token is bob's."""
+    app = make_app()
+    stash = identified(app)
+
+    @app.websocket("/echo")
+    @stash.view()
+    async def echo(view: View[None]) -> None:
+        async for message in view:
+            await view.send(message.data)
+
+    client = app.test_client()
+    response = await client.get("/login/alice")
+    match = re.search(r'data-identity="([^"]+)"', await response.get_data(as_text=True))
+    assert match is not None
+    alice, of_alice = match[1], cookies(response)
+    of_bob = cookies(await client.get("/login/bob"))
+
+    async def mounted(headers: list[tuple[bytes, bytes]], **fields: Any) -> dict[str, Any]:
+        pipe = connect(app, "/echo", headers=headers)
+        frame = await pipe.mount(identity=alice, **fields)
+        await end(pipe)
+        return frame
+
+    first = await mounted(of_alice, sent=2)
+    assert (first["status"], first["received"]) == ("fresh", 0)
+    for token, reason in ((None, "identity"), (first["token"], "refused")):
+        held = {"token": token} if token else {}
+        rejected = await mounted(of_bob, sent=2, **held)
+        assert (rejected["status"], rejected["reason"], rejected["received"]) == ("rejected", reason, 0)
+    assert (await mounted(of_bob, sent=2, token=rejected["token"]))["status"] == "restored"
+    assert (await mounted(of_alice, sent=2, token=first["token"]))["status"] == "restored"
+
+
 # The page.
 
 

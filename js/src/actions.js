@@ -72,7 +72,7 @@ export function mount(my, event, effects) {
 /** @type {Action} */
 export function mounted(my, frame, effects) {
   const { status, received } = frame;
-  const renewed = status !== "restored" && my.token !== null;
+  const renewed = status === "rejected" || (status === "fresh" && my.token !== null);
   // What no token covers is not received, whatever a server says of it.
   if (!renewed && isOff(my, received)) return breach(my, frame, effects);
   const lost = renewed ? my.outbox.reset(received) : [];

@@ -150,7 +150,7 @@ class Client:
         effects.append(s.Frame(event.conn, self._mount_frame(event)))
 
     def _mounted(self, frame: frames.Mounted, effects: list[s.Effect]) -> State | None:
-        renewed = frame.status != "restored" and self.token is not None
+        renewed = frame.status == "rejected" or (frame.status == "fresh" and self.token is not None)
         # What no token covers is not received, whatever a server says of it.
         if self._is_off(frame.received) and not renewed:
             return self._breach(frame, effects)

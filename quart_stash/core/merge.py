@@ -12,11 +12,14 @@ from ..errors import ProtocolError, TokenError, TokenRefused, TokenUnjudgeable
 from .state import StateType
 from .tokens import Context, Sealer
 
-__all__ = ["Merged", "Snapshot", "Status", "merge", "seal_snapshot"]
+__all__ = ["IDENTITY", "Merged", "Snapshot", "Status", "merge", "seal_snapshot"]
 
 S = TypeVar("S")
 
 Status = Literal["fresh", "restored", "rejected"]
+
+IDENTITY = "identity"
+"""Why a page without a token is rejected: somebody else has logged in since it was rendered."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -42,7 +45,7 @@ class Merged(Generic[S]):
     """A view as it is mounted.
 
     Attributes:
-        status: what became of the token: there was none, it was restored, it was rejected.
+        status: what became of what the client held: it held nothing, it was restored, it was rejected.
         reason: for a rejected one, the word that the client is told.
         view_id: the token's, or a new one (fresh, rejected, forked).
         received: how many of the client's messages the state covers.
@@ -85,6 +88,7 @@ def merge(
     sent: int,
     fork: bool,
     anyway: bool,
+    foreign: bool = False,
     new_id: str,
     max_age: float,
     now: float,
@@ -100,6 +104,7 @@ def merge(
         sent: the number of the client's newest message.
         fork: the view goes on under a new id, because another tab goes on under the old one.
         anyway: mount also if the token can't be judged.
+        foreign: the page was rendered for somebody else. Its messages are not this identity's, unless the token is.
         new_id: the id of a view that is new or forked.
         max_age: of the token, in seconds.
         now: seconds since the epoch.
@@ -121,9 +126,11 @@ def merge(
             error = caught
     if restored is None:
         state, invalid = state_type.apply(state_type.fresh(), params)
-        if error is None:
-            return Merged("fresh", None, new_id, 0, state, invalid)
-        return Merged("rejected", error.reason, new_id, 0, state, invalid, error=error)
+        if error is not None:
+            return Merged("rejected", error.reason, new_id, 0, state, invalid, error=error)
+        if foreign:
+            return Merged("rejected", IDENTITY, new_id, 0, state, invalid)
+        return Merged("fresh", None, new_id, 0, state, invalid)
     if sent < restored.received:
         raise ProtocolError("the client has sent fewer messages than its token covers")
     state, invalid = state_type.apply(restored.state, params)

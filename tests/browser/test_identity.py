@@ -19,6 +19,26 @@ LOGINS = {
     "fastapi": ("tests.browser.apps.frameworks", {"FRAMEWORK": "fastapi"}),
 }
 
+QUEUE = """
+(async () => {
+  const { StashSocket } = await import("/_stash/quart-stash.js");
+  window.blocked = true;
+  const Blocked = class extends WebSocket {
+    constructor(...address) {
+      if (window.blocked) throw new Error("no network yet");
+      super(...address);
+    }
+  };
+  window.heard = [];
+  window.socket = new StashSocket("/live", { WebSocket: Blocked });
+  socket.onmessage = ({ data }) => (document.getElementById("state").textContent = data);
+  socket.addEventListener("mounted", ({ detail }) => heard.push(["mounted", detail.status, detail.reason]));
+  socket.addEventListener("lost", ({ detail }) => heard.push(["lost", detail.messages]));
+  socket.send("A said this");
+})()
+"""
+"""Sends while there is no network, in a page without a view of its own."""
+
 
 async def state(page: Page) -> str:
     """Wait until the view has said what it knows, and return that."""
@@ -82,3 +102,22 @@ async def test_another_user_in_another_tab(login: str, tmp_path: Path) -> None:
         await page.evaluate("document.getElementById('state').textContent = ''")
         await servers.deploy()
         assert "A" not in await state(page)
+
+
+async def test_what_was_queued_before_another_user_logged_in(tmp_path: Path) -> None:
+    """A's page has sent and was never mounted; B logs in elsewhere; the page mounts: its messages are lost, not B's."""
+    async with (
+        fleet(APP, tmp_path) as servers,
+        tab(f"http://127.0.0.1:{servers.port}/as/ada") as page,
+    ):
+        await page.goto(f"http://127.0.0.1:{servers.port}/form")
+        await page.evaluate(QUEUE)
+        other = await page.context.new_page()
+        await other.goto(f"http://127.0.0.1:{servers.port}/as/bob")
+        await page.evaluate("window.blocked = false")
+        await page.wait_for_function("() => window.heard.length > 1")
+        assert await page.evaluate("heard") == [["mounted", "rejected", "identity"], ["lost", ["A said this"]]]
+        assert "A" not in await state(page)
+        await page.evaluate("socket.send('B said this')")
+        await page.wait_for_function("() => document.getElementById('state').textContent.includes('B said')")
+        assert "A said" not in await state(page)
