@@ -127,10 +127,11 @@ export class Page {
 
   /**
    * @param {string} name the socket's
+   * @param {import("./binding.js").Binding} binding
    * @param {Area} [area]
    */
-  slot(name, area = this.areas.tab) {
-    return new Slot(area, () => `${VIEW}${name}@${this.entry()}`);
+  slot(name, binding, area = this.areas.tab) {
+    return new Slot(area, () => `${VIEW}${name}@${this.entry()}`, binding);
   }
 
   /**

@@ -5,6 +5,7 @@ import { complain } from "./events.js";
 import { parseDown, serialise } from "./frames.js";
 import { watch } from "./lifecycle.js";
 import { Machine } from "./machine.js";
+import { Outbox } from "./outbox.js";
 import { Pulse } from "./pulse.js";
 import { Secrets } from "./secrets.js";
 import { report } from "./status.js";
@@ -24,6 +25,7 @@ import { report } from "./status.js";
  * @typedef {object} World
  * @property {string} url
  * @property {string} name
+ * @property {import("./binding.js").Binding} binding
  * @property {import("./page.js").Page} page
  * @property {{ tab: import("./storage.js").Area, browser: import("./storage.js").Area }} areas
  * @property {import("./backoff.js").Backoff} backoff
@@ -75,9 +77,9 @@ export class Session {
   constructor(world, hooks) {
     this.#world = world;
     this.#hooks = hooks;
-    this.#slot = world.page.slot(world.name, world.areas.tab);
+    this.#slot = world.page.slot(world.name, world.binding, world.areas.tab);
     this.secrets = new Secrets(world.areas, world.name);
-    const snapshot = this.#slot.read();
+    const { snapshot, stray } = this.#slot.read();
     this.#shared = snapshot !== null;
     this.machine = new Machine(snapshot);
     const handlers = {
@@ -98,6 +100,7 @@ export class Session {
       online: () => this.#wake(),
     });
     this.#fork();
+    if (stray) this.#lose(stray);
     this.#dialer.dial(null);
     this.#settle();
   }
@@ -179,6 +182,18 @@ export class Session {
     const { page } = this.#world;
     // A slot that is read after a copy has found out what it is holds nothing that is another tab's.
     if (page.owner === undefined) void page.claimed.then((owner) => owner || this.handle({ do: "fork" }));
+  }
+
+  /**
+   * Tell the page of messages that were another view's, once it can listen. Those of a copied tab are their owner's.
+   *
+   * @param {import("./machine.js").Snapshot} stray
+   */
+  #lose({ received, outbox }) {
+    /** @type {Effect[]} */
+    const effects = [];
+    this.machine.lose(new Outbox(received, outbox).reset(0), effects);
+    void this.#world.page.claimed.then((owner) => owner && this.#run(effects));
   }
 
   #park() {

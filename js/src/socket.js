@@ -1,6 +1,7 @@
 /** `StashSocket`: the interface of `WebSocket`, over as many real sockets as it takes. */
 
 import { Backoff } from "./backoff.js";
+import { bindingOf } from "./binding.js";
 import { DrainEvent, closeEvent, complain } from "./events.js";
 import { SUBPROTOCOL, serialise, size } from "./frames.js";
 import { Page } from "./page.js";
@@ -12,7 +13,7 @@ import { submit } from "./submit.js";
 /** @typedef {import("./machine.js").PageEvent} PageEvent */
 /**
  * @typedef {object} Options
- * @property {string} [name] tells two sockets of one page apart; the URL's path, unless given
+ * @property {string} [name] tells two sockets of one page apart; the URL without its scheme, unless given
  * @property {object | (() => object)} [params] connect params, plain JSON; a function is called at every mount
  * @property {Document | Element | false} [forms] where the stashed forms are; the document, unless given
  * @property {string} [page] signed page params; those of the page, unless given
@@ -88,7 +89,8 @@ export class StashSocket extends EventTarget {
     this.#options = options;
     this.url = absolute(url);
     const page = (this.#page = Page.current);
-    this.name = page.take(options.name ?? new URL(this.url).pathname);
+    const binding = bindingOf(this.url, options.page ?? page.params);
+    this.name = page.take(options.name ?? binding.address);
     this.#limits = page.limits;
     // What is measured between two moments must not depend on the clock's being right.
     this.#now = options.now ?? (() => performance.now());
@@ -102,7 +104,7 @@ export class StashSocket extends EventTarget {
     }
     const { backoff = new Backoff(), storage, WebSocket, connectTimeout: timeout } = options;
     const areas = storage === undefined ? page.areas : injected(storage, { identity: page.identity, now: options.now });
-    const world = { url: this.url, name: this.name, page, areas, backoff, now: this.#now, WebSocket, timeout };
+    const world = { url: this.url, name: this.name, binding, page, areas, backoff, now: this.#now, WebSocket, timeout };
     this.#session = new Session(world, {
       collect: (conn, machine) => this.#collect(conn, machine),
       tell: (event) => this.#tell(event),

@@ -5,6 +5,7 @@
  * is never older than what the page believes.
  */
 
+/** @typedef {import("./binding.js").Binding} Binding */
 /** @typedef {import("./machine.js").Snapshot} Snapshot */
 /** @typedef {{ i: string, x: number, v: any }} Item identity, when it ends, value */
 /** @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">} StorageLike */
@@ -204,20 +205,33 @@ export class Slot {
   #area;
   #name;
   #key;
+  #binding;
 
   /**
    * @param {Area} area
    * @param {() => string} name the slot's name under the current history entry
+   * @param {Binding} binding what its token is bound to
    */
-  constructor(area, name) {
+  constructor(area, name, binding) {
     this.#area = area;
     this.#name = name;
     this.#key = name();
+    this.#binding = binding;
   }
 
-  /** @returns {Snapshot | null} */
+  /**
+   * @returns {{ snapshot: Snapshot | null, stray: Snapshot | null }} what is stored for this view; and what was stored for
+   *   another one under the same name, which is taken out
+   */
   read() {
-    return unpack(this.#area.read(this.#key, { late: true }));
+    const item = this.#area.read(this.#key, { late: true });
+    const snapshot = unpack(item);
+    const { address, page } = this.#binding;
+    // The server judges a token, and tells page params apart better. Messages alone it would take.
+    const fits = item?.to?.address === address && (snapshot?.token != null || item.to.page === page);
+    if (snapshot === null || fits) return { snapshot, stray: null };
+    this.remove();
+    return { snapshot: null, stray: snapshot };
   }
 
   /**
@@ -228,7 +242,7 @@ export class Slot {
     const key = this.#name();
     if (key !== this.#key || snapshot === null) this.remove();
     this.#key = key;
-    return snapshot === null || this.#area.write(key, pack(snapshot));
+    return snapshot === null || this.#area.write(key, { ...pack(snapshot), to: this.#binding });
   }
 
   remove() {
@@ -248,8 +262,9 @@ export function disown(area, all) {
     if (key.includes(`|${VIEW}`) && !(PREFIX + key).startsWith(area.prefix)) all.remove(key);
   }
   for (const key of area.keys(VIEW)) {
-    const snapshot = unpack(area.read(key, { late: true }));
-    if (snapshot?.token) area.write(key, pack({ ...snapshot, outbox: [], fork: true }));
+    const item = area.read(key, { late: true });
+    const snapshot = unpack(item);
+    if (snapshot?.token) area.write(key, { ...item, ...pack({ ...snapshot, outbox: [], fork: true }) });
     else area.remove(key);
   }
 }

@@ -370,6 +370,90 @@ test("two applications of one origin leave each other's views, secrets and pages
   }
 });
 
+/** @returns what the newest connection has sent up but its mount */
+const messages = () => network.last.said.slice(1).map(({ message }) => message);
+
+test("each address has a view of its own, query and host included, and finds it again; no query lies in storage", async () => {
+  const addresses = ["/room?ticket=hush", "/room?ticket=pssst", "/room", "wss://other.example/room"];
+  for (const address of addresses) {
+    network.mood = "refuse";
+    const socket = open({}, address);
+    await rest();
+    socket.send(`to ${address}`);
+    socket.close();
+    await rest();
+  }
+  assert.doesNotMatch(keys().join(), /hush|pssst/);
+  unload();
+  page = tab.load();
+  network.mood = "accept";
+  for (const address of addresses.reverse()) {
+    open({}, address);
+    await rest();
+    assert.deepEqual(messages(), [`to ${address}`]);
+  }
+});
+
+test("what was queued under the same name for another address is lost, and its token stays here", async () => {
+  for (const address of ["/room?r=2", "wss://other.example/room?r=1"]) {
+    network.mood = "accept";
+    const first = open({ name: "room" }, "/room?r=1");
+    await rest();
+    first.send("a");
+    network.last.server.settle();
+    first.send("b");
+    first.send("shh", { secret: true });
+    first.close();
+    await rest();
+    unload();
+    page = tab.load();
+    const second = open({ name: "room" }, address);
+    const heard = record(second);
+    second.send("n");
+    await rest();
+    assert.deepEqual(heard.filter(({ type }) => type === "lost"), [{ type: "lost", numbers: [2], messages: ["b"] }]);
+    assert.equal(network.last.said[0].token, undefined);
+    assert.deepEqual(messages(), ["n"]);
+    second.close();
+    await rest();
+    tab.session.items.clear();
+  }
+});
+
+test("a copy of a tab loses nothing that was queued for another address: it is still its owner's", async () => {
+  open({ name: "room" }, "/room?r=1").send("a");
+  await rest();
+  page = tab.duplicate().load();
+  const heard = record(open({ name: "room" }, "/room?r=2"));
+  await pass(500);
+  assert.deepEqual(messages(), []);
+  assert.ok(!heard.some(({ type }) => type === "lost"));
+});
+
+test("messages that no token covers are for the page params they were sent with; of a token the server judges that", async () => {
+  for (const [signed, kept] of /** @type {const} */ ([["order 17.resigned", true], ["order 18.signed", false]])) {
+    unload();
+    tab.session.items.clear();
+    network.mood = "refuse";
+    page = tab.load({ signed: "order 17.signed" });
+    open().send("a");
+    await rest();
+    unload();
+    page = tab.load({ signed });
+    network.mood = "accept";
+    const heard = record(open());
+    await rest();
+    assert.deepEqual(messages(), kept ? ["a"] : []);
+    assert.equal(heard.some(({ type }) => type === "lost"), !kept);
+    network.last.server.settle();
+    unload();
+    page = tab.load({ signed: "order 19.signed" });
+    open();
+    await rest();
+    assert.ok(network.last.said[0].token);
+  }
+});
+
 test("a duplicated tab takes no view of another application along", async () => {
   unload();
   page = tab.load({ under: "/shop" });

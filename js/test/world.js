@@ -135,10 +135,10 @@ export class Tab {
   /**
    * Load the page.
    *
-   * @param {{ identity?: string | null, build?: string, limits?: object, dealt?: string[], under?: string }} [markup] `dealt`: the
-   *   forms that the server says it has dealt with; `under`: where the application is mounted
+   * @param {{ identity?: string | null, build?: string, limits?: object, dealt?: string[], under?: string, signed?: string }} [markup]
+   *   `dealt`: the forms that the server says it has dealt with; `under`: where the application is mounted; `signed`: page params
    */
-  load({ identity = "alice", build = "b1", limits, dealt = [], under = "" } = {}) {
+  load({ identity = "alice", build = "b1", limits, dealt = [], under = "", signed = "signed-page" } = {}) {
     const window = new EventTarget();
     const forms = new FakeForms();
     const root = new Map();
@@ -159,7 +159,7 @@ export class Tab {
         style: new FakeStyle(),
       },
       querySelector: (/** @type {string} */ selector) =>
-        selector.startsWith("script") ? script : { getAttribute: () => "signed-page" },
+        selector.startsWith("script") ? script : { getAttribute: () => signed },
       querySelectorAll: () => dealt.map((form) => ({ getAttribute: () => form })),
     });
     const tab = this;
@@ -330,7 +330,7 @@ export function record(socket) {
  * Give each test of a file a tab, its page and a network, and end the sockets that it has opened.
  *
  * @param {(made: { tab: Tab, page: ReturnType<Tab["load"]>, network: Network }) => void} begin
- * @returns {(options?: import("../src/socket.js").Options) => StashSocket} opens a socket in the page that is loaded
+ * @returns {(options?: import("../src/socket.js").Options, url?: string) => StashSocket} opens a socket in the page that is loaded
  */
 export function stage(begin) {
   /** @type {StashSocket[]} */
@@ -347,9 +347,9 @@ export function stage(begin) {
     for (const socket of sockets.splice(0)) socket.destroy();
     mock.timers.reset();
   });
-  return (options) => {
+  return (options, url = "/checkout/1") => {
     const backoff = new Backoff({ random: () => 1 });
-    const socket = new StashSocket("/checkout/1", { WebSocket: network.WebSocket, backoff, ...options });
+    const socket = new StashSocket(url, { WebSocket: network.WebSocket, backoff, ...options });
     sockets.push(socket);
     return socket;
   };
