@@ -57,9 +57,11 @@ export class Page {
     this.limits = parse(limits);
     // Other applications of this origin have a user, and a script, of their own.
     const options = { identity, prefix: `${PREFIX}${script?.src.replace(/[^/]*$/, "") ?? ""}|` };
-    this.areas = { tab: new Area(granted("sessionStorage"), options), browser: new Area(granted("localStorage"), options) };
-    /** Whether the server said whose page this is. */
-    this.marked = script != null;
+    /** Whether the server said whose page this is. If not, the next user might get what outlives the page. */
+    this.marked = Boolean(named);
+    const area = (/** @type {"sessionStorage" | "localStorage"} */ name) => new Area(this.marked ? granted(name) : null, options);
+    this.areas = { tab: area("sessionStorage"), browser: area("localStorage") };
+    if (this.document && !this.marked) console.warn(UNMARKED);
     /** Whether this history entry was another user's before: the browser may put back what they typed. */
     this.foreign = this.marked && this.areas.tab.foreign(this.#mark());
     if (this.marked) {
@@ -177,7 +179,7 @@ export class Page {
   async #claim() {
     const round = (this.#round += 1);
     const tab = granted("sessionStorage");
-    if (!this.document || !tab) return (this.owner = true);
+    if (!this.document || !tab || !this.marked) return (this.owner = true);
     const how = { locks: navigator.locks, Channel: globalThis.BroadcastChannel };
     const key = NAME + frame();
     const name = tab.getItem(key);
@@ -209,11 +211,13 @@ export class Page {
   }
 
   #hide() {
-    if (this.marked) this.areas.tab.write(this.#mark(), this.identity);
-    try {
-      granted("sessionStorage")?.setItem(ENTRY + frame(), this.entry());
-    } catch {
-      // Then the browser alone knows.
+    if (this.marked) {
+      this.areas.tab.write(this.#mark(), this.identity);
+      try {
+        granted("sessionStorage")?.setItem(ENTRY + frame(), this.entry());
+      } catch {
+        // Then the browser alone knows.
+      }
     }
     // A page that holds a lock or a channel can't rest in the back/forward cache.
     this.#round += 1;
@@ -234,6 +238,9 @@ export class Page {
   }
 }
 
+const UNMARKED =
+  "quart_stash: this page does not say whose it is, so nothing is kept beyond it: a reload brings nothing back. " +
+  "Put the tag that stash_script() returns into the page, before its own scripts.";
 const TAG = "quart-stash";
 const NAME = "quart-stash-tab";
 const ENTRY = "quart-stash-entry";

@@ -16,7 +16,7 @@ const HTMX = {
   // jsdom finds no attribute by a name with a colon; htmx takes another letter for it.
   4: { scripts: [source("htmx4/dist/htmx.js"), source("htmx4/dist/ext/hx-ws.js")], extend: "", connect: "hx-ws-connect", send: "hx-ws-send" },
 };
-const META = `<meta name=htmx-config content='{"metaCharacter":"-"}'>`;
+const META = `<script type=module data-quart-stash data-identity=alice></script><meta name=htmx-config content='{"metaCharacter":"-"}'>`;
 const { outputFiles } = await build({
   entryPoints: [fileURLToPath(new URL("../src/index.js", import.meta.url))],
   bundle: true,

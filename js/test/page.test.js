@@ -472,13 +472,46 @@ test("a duplicated tab takes no view of another application along", async () => 
   assert.equal(open().stats.sent, 0);
 });
 
-test("a page without the script tag neither reads what a known identity stored, nor sweeps it away", () => {
+test("a page without the script tag neither reads what a known identity stored, nor sweeps it away", async () => {
+  const warn = mock.method(console, "warn", () => {});
   open().send("a");
   unload();
   const before = keys().length;
   page = tab.load({ identity: null });
   assert.equal(keys().length, before);
+  open();
+  await rest();
+  assert.equal(network.last.said[0].sent, 0);
+  warn.mock.restore();
 });
+
+for (const identity of [null, ""]) {
+  test(`a page that does not say whose it is (${JSON.stringify(identity)}) keeps all in memory, and says so once`, async () => {
+    tab = new Tab();
+    const warn = mock.method(console, "warn", () => {});
+    page = tab.load({ identity });
+    const socket = open();
+    await rest();
+    socket.send("a");
+    network.last.server.settle();
+    socket.send("b");
+    network.last.server.send({ type: "keep", key: "k", token: "sealed", area: "browser", max_age: 3600 });
+    assert.equal(page.page.areas.tab.shelf(() => "form:").set("profile", "typed"), false);
+    network.last.server.send({ type: "reload", reason: "stale" });
+    await rest();
+    page.fire("pagehide", { persisted: true });
+    page.fire("pageshow", { persisted: true });
+    await rest();
+    assert.deepEqual(network.last.said.slice(1), [{ message: "b" }], "within the page it goes on");
+    network.last.server.send({ type: "restore", key: "k", area: "browser" });
+    assert.equal(network.last.said.at(-1).token, "sealed");
+    assert.deepEqual([...tab.session.items.keys(), ...tab.local.items.keys(), ...tab.locks.held.keys()], []);
+    assert.equal(tab.reloads, 0);
+    open({ name: "another" });
+    assert.deepEqual(warn.mock.calls.map(({ arguments: [text] }) => /stash_script\(\)/.test(text)), [true]);
+    warn.mock.restore();
+  });
+}
 
 test("a cached page of somebody who has logged out is loaded anew instead of mounted", async () => {
   open();
