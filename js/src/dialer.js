@@ -11,10 +11,15 @@ import { SUBPROTOCOL } from "./frames.js";
  *   tried again
  */
 
+const NO_VIEW =
+  "quart_stash: a WebSocket is answered here, but by no view, so nothing is sent: decorate its route with @stash.view(), " +
+  "or open it with WebSocket. If a deploy is under way, this may pass; it is tried again, once in a while.";
 /** Milliseconds that a server has to close a connection that it handed over, or to answer a close. */
 const LINGER = 2_000;
 /** Milliseconds that an attempt may always take. */
 const LEAST = 500;
+/** Milliseconds within which an address is tried again where no view is: it may be one after a deploy, and not before. */
+const SELDOM = 60_000;
 
 export class Dialer {
   #count = 0;
@@ -31,6 +36,10 @@ export class Dialer {
   #slow = 0;
   /** Whether the last attempt took too long. */
   #hung = false;
+  /** Attempts in a row that a server took which knows no view here. */
+  #strangers = 0;
+  /** Whether the console has been told of them. */
+  #told = false;
 
   /**
    * @param {string} url
@@ -59,7 +68,8 @@ export class Dialer {
     if (this.#stopped || this.#attempt !== null) return;
     if (wait === null) return this.#connect();
     // Who hangs was not refused: the server's delay is not meant.
-    this.#timer ??= setTimeout(() => this.#connect(), this.backoff.next(this.#hung ? 0 : wait));
+    const delay = this.#strangers ? Math.min(LINGER * 2 ** this.#strangers, SELDOM) : this.#hung ? 0 : wait;
+    this.#timer ??= setTimeout(() => this.#connect(), this.backoff.next(delay));
   }
 
   /** Try now what was to be tried later. */
@@ -156,6 +166,8 @@ export class Dialer {
     /** @type {(code: number, reason: string) => void} */
     const end = (code, reason) => {
       settle();
+      // Who does not answer may be a view again when it does.
+      if (this.#attempt === conn) this.#strangers = 0;
       // Nothing is said of a socket that was closed from here.
       if (this.#attempt === conn || this.#sockets.has(conn)) {
         this.#forget(conn);
@@ -191,11 +203,20 @@ export class Dialer {
       this.#brisk = Math.min(Math.max(4 * (Date.now() - began), LEAST), this.timeout);
       if (!this.#sockets.has(conn)) return;
       this.#attempt = null;
-      if (made.protocol === SUBPROTOCOL) handlers.open(conn);
-      else made.close();
+      if (made.protocol !== SUBPROTOCOL) return this.#refuse(made);
+      this.#strangers = 0;
+      handlers.open(conn);
     };
     made.onmessage = ({ data }) => this.#sockets.has(conn) && handlers.frame(conn, data);
     made.onclose = ({ code, reason }) => end(code, reason);
+  }
+
+  /** What answers here is no view: not yet, no more, or by mistake. @param {WebSocket} socket */
+  #refuse(socket) {
+    this.#strangers += 1;
+    if (!this.#told) console.error(NO_VIEW, this.url.replace(/\?.*/, ""));
+    this.#told = true;
+    socket.close();
   }
 
   #socket() {

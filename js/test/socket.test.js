@@ -547,13 +547,48 @@ test("a socket that is destroyed says nothing, and leaves its name to the next",
   assert.equal(open().name, socket.name);
 });
 
-test("a server that does not speak the protocol is not mounted", async () => {
+test("where no view answers, nothing is sent, the console says why, once, and it is tried again ever more seldom", async () => {
+  const error = mock.method(console, "error", () => {});
   network.mood = "hang";
-  open();
+  const socket = open({}, "/room?ticket=hush");
+  socket.send("a");
+  const waits = [];
+  for (let count = 1; count <= 7; count += 1) {
+    await rest();
+    assert.equal(network.sockets.length, count);
+    network.last.accept("");
+    await rest();
+    let waited = 0;
+    for (; network.sockets.length === count; waited += 1000) await pass(1000);
+    waits.push(waited / 1000);
+  }
+  assert.deepEqual(waits, [1, 8, 16, 32, 60, 60, 60]);
+  assert.deepEqual(network.sockets.flatMap(({ said }) => said), []);
+  const texts = error.mock.calls.map((call) => call.arguments.join(" "));
+  assert.equal(texts.length, 1);
+  assert.match(/** @type {string} */ (texts[0]), /@stash\.view\(\).* wss:\/\/shop\.example\/room$/);
+  error.mock.restore();
+});
+
+test("a view that comes with the deploy is mounted as ever, and then there is no more waiting", async () => {
+  const error = mock.method(console, "error", () => {});
+  network.mood = "hang";
+  const socket = open();
+  await rest();
   network.last.accept("");
-  assert.deepEqual(network.last.said, []);
-  await pass(100);
-  assert.equal(network.sockets.length, 2);
+  await pass(1000);
+  network.last.accept("");
+  await pass(8000);
+  network.last.end(1006);
+  await pass(400);
+  assert.equal(network.sockets.length, 4, "a server that is not there is looked for as soon as any");
+  network.last.accept();
+  await rest();
+  assert.equal(socket.readyState, 1);
+  network.last.end(1012);
+  await pass(2000);
+  assert.equal(network.sockets.length, 5);
+  error.mock.restore();
 });
 
 test("silence is followed by a ping, and a ping that nobody answers by another connection", async () => {
