@@ -208,7 +208,9 @@ class Host:
             logger.info("a token for %s was rejected: %s", shown(view_type.name), merged.error)
             self._notify("token_rejected", view=view_type.name, reason=merged.reason, error=merged.error)
         elif merged.status == "rejected":
-            logger.info("a page of another user mounted %s: the messages that it held are lost", view_type.name)
+            logger.info(
+                "a page of another user mounted %s: the messages that it held are lost", view_type.name
+            )
         await session.start(merged, view_type.state_type, binding, fork=mount.fork, build=self.build)
         status = "plain" if session.plain else merged.status
         self.gateway.registry.counts[status] += 1

@@ -12,8 +12,8 @@ import { SUBPROTOCOL } from "./frames.js";
  */
 
 const NO_VIEW =
-  "quart_stash: a WebSocket is answered here, but by no view, so nothing is sent: decorate its route with @stash.view(), " +
-  "or open it with WebSocket. If a deploy is under way, this may pass; it is tried again, once in a while.";
+  "quart_stash: no view answers here, so nothing is sent. Decorate the route with @stash.view(), or use a WebSocket. " +
+  "It is tried again, since a deploy may be under way:";
 /** Milliseconds that a server has to close a connection that it handed over, or to answer a close. */
 const LINGER = 2_000;
 /** Milliseconds that an attempt may always take. */

@@ -239,8 +239,7 @@ export class Page {
 }
 
 const UNMARKED =
-  "quart_stash: this page does not say whose it is, so nothing is kept beyond it: a reload brings nothing back. " +
-  "Put the tag that stash_script() returns into the page, before its own scripts.";
+  "quart_stash: this page does not say whose it is, so nothing is kept beyond it. Put into it what stash_script() returns.";
 const TAG = "quart-stash";
 const NAME = "quart-stash-tab";
 const ENTRY = "quart-stash-entry";

@@ -5,6 +5,7 @@ import { bindingOf } from "./binding.js";
 import { DrainEvent, closeEvent, complain } from "./events.js";
 import { SUBPROTOCOL, serialise, size } from "./frames.js";
 import { Page } from "./page.js";
+import { sanitizer, setSanitizer } from "./sanitizer.js";
 import { Session } from "./session.js";
 import { Area } from "./storage.js";
 import { submit } from "./submit.js";
@@ -46,6 +47,21 @@ export class StashSocket extends EventTarget {
   OPEN = OPEN;
   CLOSING = CLOSING;
   CLOSED = CLOSED;
+
+  /**
+   * What makes stashed rich text safe before it comes back into the page, as `DOMPurify.sanitize` does. Without one the
+   * browser's own is used (`setHTML`); without that, rich text comes back as plain text. For the whole page; set it in the
+   * script that imports this.
+   *
+   * @type {import("./sanitizer.js").Sanitizer | null}
+   */
+  static get sanitizer() {
+    return sanitizer();
+  }
+
+  static set sanitizer(made) {
+    setSanitizer(made);
+  }
 
   /** @type {((event: Event) => void) | null} */
   onopen = null;

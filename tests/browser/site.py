@@ -10,6 +10,7 @@ from typing import Self
 
 SOURCES = Path(__file__).parents[2] / "js" / "src"
 STATIC = Path(__file__).parents[2] / "quart_stash" / "static"
+MODULES = Path(__file__).parents[2] / "js" / "node_modules"
 
 # For `Tab.errors`; what is noted there is not told in the console as well.
 NOTE_ERRORS = """
@@ -28,7 +29,7 @@ class Site:
 
     Attributes:
         body: what stands in the body of every page but `/other`, which has nothing in it.
-        script: the module that runs in it, which can import the sources from `/js/`; then `window.ready` is true.
+        script: the module that runs in it, which can import the sources from `/js/`, and packages from `/modules/`; then `window.ready` is true.
         held: until it is set, a page with `/held.css` in it is loading.
     """
 
@@ -48,7 +49,7 @@ class Site:
                 self.send_response(200)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
-                if path.startswith(("/js/", "/static/")):
+                if path.startswith(("/js/", "/static/", "/modules/")):
                     self.send_header("Cache-Control", "max-age=3600")
                 else:
                     # Loaded anew also on going back, unless the browser has kept the page as it was; after a page with
@@ -82,6 +83,8 @@ class Site:
             return "text/javascript", (SOURCES / path.removeprefix("/js/")).read_bytes()
         if path.startswith("/static/"):
             return "text/javascript", (STATIC / path.removeprefix("/static/")).read_bytes()
+        if path.startswith("/modules/"):
+            return "text/javascript", (MODULES / path.removeprefix("/modules/")).read_bytes()
         if path == "/held.css":
             self.held.wait(20)
             return "text/css", b""

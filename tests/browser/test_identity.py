@@ -116,7 +116,10 @@ async def test_what_was_queued_before_another_user_logged_in(tmp_path: Path) -> 
         await other.goto(f"http://127.0.0.1:{servers.port}/as/bob")
         await page.evaluate("window.blocked = false")
         await page.wait_for_function("() => window.heard.length > 1")
-        assert await page.evaluate("heard") == [["mounted", "rejected", "identity"], ["lost", ["A said this"]]]
+        assert await page.evaluate("heard") == [
+            ["mounted", "rejected", "identity"],
+            ["lost", ["A said this"]],
+        ]
         assert "A" not in await state(page)
         await page.evaluate("socket.send('B said this')")
         await page.wait_for_function("() => document.getElementById('state').textContent.includes('B said')")

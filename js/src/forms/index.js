@@ -6,6 +6,7 @@
  */
 
 import { complain } from "../events.js";
+import { onSanitizer } from "../sanitizer.js";
 import { Adopter } from "./adopt.js";
 import { empty, filled } from "./collect.js";
 import { controlsOf, isNative } from "./dom.js";
@@ -62,6 +63,8 @@ export class Forms extends EventTarget {
   #restoring = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
+  /** @type {(() => void) | undefined} */
+  #unheard;
   /** Controls that hold what was submitted. @type {WeakSet<Control>} */
   #sent = new WeakSet();
   /** Controls that hold what has been dealt with. @type {WeakSet<Control>} */
@@ -138,6 +141,7 @@ export class Forms extends EventTarget {
     this.#load();
     this.listener.start();
     this.watcher.start();
+    this.#unheard = onSanitizer(() => this.#pageChanged());
     this.page.bind();
     this.adopter.adopt({ foreign });
   }
@@ -275,6 +279,7 @@ export class Forms extends EventTarget {
     this.flush();
     this.listener.stop();
     this.watcher.stop();
+    this.#unheard?.();
   }
 
   #load() {

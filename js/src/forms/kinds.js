@@ -9,6 +9,7 @@
  */
 
 import { attribute, isCustom, isEditable, setNatively } from "./dom.js";
+import { write, writeSafely } from "../sanitizer.js";
 import { same } from "./merge.js";
 
 /** @typedef {import("./dom.js").Control} Control */
@@ -279,23 +280,15 @@ function writeCustom(control, value) {
 }
 
 /**
- * What the user wrote is theirs, but scripts have no place in it.
+ * What the page itself has rendered is written as it was. What was stashed lay where others may write.
  *
  * @param {Control} part
  * @param {Value} value
+ * @returns {string | void}
  */
 function writeHtml(part, [html = ""]) {
-  const safe = /** @type {{ setHTML?: (html: string, options: object) => void }} */ (part);
-  if (safe.setHTML) return safe.setHTML(html, { sanitizer: { removeElements: [] } });
-  const template = part.ownerDocument.createElement("template");
-  template.innerHTML = html;
-  for (const element of template.content.querySelectorAll("*")) {
-    if (element.matches("script, iframe, object, embed, base")) element.remove();
-    for (const { name, value } of [...element.attributes]) {
-      if (/^on|^srcdoc$/i.test(name) || /^[\s\u0000-\u001f]*javascript:/i.test(value)) element.removeAttribute(name);
-    }
-  }
-  part.replaceChildren(template.content);
+  if (html !== (remembered.get(part)?.[0] ?? "")) return writeSafely(part, html);
+  write(part, html);
 }
 
 /** @param {Control} part @param {Value} value */

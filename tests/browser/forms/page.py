@@ -32,6 +32,13 @@ addEventListener("pagehide", () => forms.flush());
 addEventListener("pageshow", (event) => (window.cached = event.persisted));
 """
 BEGIN = "forms.start(); forms.restore();"
+PURIFY = """
+import DOMPurify from "/modules/dompurify/dist/purify.es.mjs";
+import { setSanitizer } from "/js/sanitizer.js";
+const purify = (html) => DOMPurify.sanitize(html, { FORBID_TAGS: ["style"] });
+"""
+PURIFIED = f"{PURIFY} setSanitizer(purify); {BEGIN}"
+"""Begins with a sanitizer that the page hands in."""
 STORED = "JSON.stringify(Object.values(sessionStorage).map((value) => JSON.parse(value)))"
 
 
