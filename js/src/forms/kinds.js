@@ -25,6 +25,8 @@ import { same } from "./merge.js";
 
 /** @type {WeakMap<Control, Value>} */
 const remembered = new WeakMap();
+/** HTML that was read from this page. @type {WeakSet<Value>} */
+const own = new WeakSet();
 
 /** @satisfies {Record<string, Row>} */
 export const KINDS = {
@@ -34,8 +36,7 @@ export const KINDS = {
   checkbox: choice(Infinity),
   file: { read: () => null, rendered: () => [], write: () => "" },
   custom: memory(readCustom, writeCustom),
-  // Where nothing is left, browsers leave a line break.
-  html: memory(({ innerHTML }) => [innerHTML === "<br>" ? "" : innerHTML], writeHtml),
+  html: memory(readHtml, writeHtml),
   details: memory((part) => (attribute(part, "open") === null ? [] : ["open"]), writeDetails),
   dialog: memory(readDialog, writeDialog),
   scroll: memory(readScroll, writeScroll),
@@ -279,16 +280,25 @@ function writeCustom(control, value) {
   return "not accepted";
 }
 
+/** @param {Control} part @returns {Value} */
+function readHtml({ innerHTML }) {
+  // Where nothing is left, browsers leave a line break.
+  const value = [innerHTML === "<br>" ? "" : innerHTML];
+  own.add(value);
+  return value;
+}
+
 /**
- * What the page itself has rendered is written as it was. What was stashed lay where others may write.
+ * What stood in this page, rendered or written there, is put back as it was. What comes from storage may be anything.
  *
  * @param {Control} part
  * @param {Value} value
  * @returns {string | void}
  */
-function writeHtml(part, [html = ""]) {
-  if (html !== (remembered.get(part)?.[0] ?? "")) return writeSafely(part, html);
-  write(part, html);
+function writeHtml(part, value) {
+  const [html = ""] = value;
+  if (own.has(value) || html === (remembered.get(part)?.[0] ?? "")) write(part, html);
+  else return writeSafely(part, html);
 }
 
 /** @param {Control} part @param {Value} value */

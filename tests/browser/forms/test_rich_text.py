@@ -118,3 +118,12 @@ def test_what_the_page_rendered(page: FormPage) -> None:
     page.type("y", into="#n")
     page.click("button")
     page.wait_for("n.innerHTML === '<b class=\"x\">text</b>'")
+
+
+def test_what_stood_in_the_page(page: FormPage) -> None:
+    """A part that is rendered anew gets back what the user had in it, formatting and all: that was never in storage."""
+    html = '<div contenteditable data-stash="n" id="n">text</div><input name="b">'
+    page.open(html, script=NO_NATIVE + BEGIN)
+    page.run("n.innerHTML = '<b class=x>bold</b>'; n.dispatchEvent(new Event('input', { bubbles: true }))")
+    page.run("document.forms[0].innerHTML = arguments[0]", html)
+    page.wait_for("n.innerHTML === '<b class=\"x\">bold</b>'")
