@@ -124,3 +124,28 @@ async def test_what_was_queued_before_another_user_logged_in(tmp_path: Path) -> 
         await page.evaluate("socket.send('B said this')")
         await page.wait_for_function("() => document.getElementById('state').textContent.includes('B said')")
         assert "A said" not in await state(page)
+
+
+async def test_a_page_that_does_not_say_whose_it_is(tmp_path: Path) -> None:
+    """Without the tag a deploy is survived, and nothing lies in storage for the next user of the tab."""
+    async with (
+        fleet(APP, tmp_path) as servers,
+        tab(f"http://127.0.0.1:{servers.port}/as/ada") as page,
+    ):
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        await page.goto(f"http://127.0.0.1:{servers.port}/?bare")
+        await page.evaluate("[sessionStorage, localStorage].forEach((area) => area.clear())")
+        await page.fill("#note", "A's letters")
+        await page.evaluate("socket.send('A said this')")
+        await page.wait_for_function("() => document.getElementById('state').textContent.includes('A said')")
+        await page.evaluate("document.getElementById('state').textContent = ''")
+        await servers.deploy()
+        known = await state(page)
+        assert "A said this" in known and "A's letters" in known
+        stored = await page.evaluate("Object.keys({ ...sessionStorage, ...localStorage })")
+        assert [key for key in stored if key.startswith("quart-stash")] == []
+        await page.goto(f"http://127.0.0.1:{servers.port}/as/bob")
+        await page.goto(f"http://127.0.0.1:{servers.port}/?bare")
+        assert "A" not in await state(page)
+        assert sum("stash_script()" in text for text in said) == 2, "once in each page"

@@ -23,7 +23,7 @@ stash = QuartStash(app)
 if LOGIN == "quart-auth":
     quart_auth.QuartAuth(app)
 
-PAGE = """<!doctype html><title>{{ user }}</title><script>{{ before | safe }}</script>{{ stash_script() }}
+PAGE = """<!doctype html><title>{{ user }}</title><script>{{ before | safe }}</script>{% if not bare %}{{ stash_script() }}{% endif %}
 <form data-stash="note"><input name="note" id="note"></form>
 <p id="user">{{ user }}</p><p id="state"></p>
 {% if live %}<script type="module">
@@ -50,8 +50,9 @@ def user() -> Any:
 @app.get("/")
 @app.get("/form", defaults={"live": False})
 async def page(live: bool = True) -> str:
-    """Show who is logged in; also without a view."""
-    return await render_template_string(PAGE, user=user() or "nobody", before=BEFORE, live=live)
+    """Show who is logged in; also without a view, or, with `bare`, without the tag that says so to the script."""
+    bare = "bare" in request.args
+    return await render_template_string(PAGE, user=user() or "nobody", before=BEFORE, live=live, bare=bare)
 
 
 @app.get("/nothing")
