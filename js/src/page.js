@@ -239,7 +239,7 @@ export class Page {
 }
 
 const UNMARKED =
-  "quart_stash: this page does not say whose it is, so nothing is kept beyond it. Put into it what stash_script() returns.";
+  "quart_stash: this page does not say whose it is, so nothing is kept beyond it. Put in the tag of stash_script(), or of StashPage.";
 const TAG = "quart-stash";
 const NAME = "quart-stash-tab";
 const ENTRY = "quart-stash-entry";
