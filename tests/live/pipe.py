@@ -11,8 +11,10 @@ import functools
 import json
 import selectors
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -26,6 +28,7 @@ from quart_stash.host import Host, ViewType
 from quart_stash.live.session import Session
 from quart_stash.testing.dialer import ConnectionEnded
 from quart_stash.view import View
+from tests.distance import FAR, distance
 
 P = ParamSpec("P")
 
@@ -38,6 +41,7 @@ TEN = 100 / 9
 """The `reconnect_rate` at which ten views a second are told."""
 
 _YEAR = 365 * 86400.0
+_ROUNDS = 100
 
 
 class _Selector(selectors.SelectSelector):
@@ -89,9 +93,15 @@ def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
 
 
 async def settle() -> None:
-    """Let every task run until it waits for time or for the peer."""
-    for _ in range(50):
-        await asyncio.sleep(0)
+    """Let what is on its way arrive, and every task run until it waits for time or for the peer."""
+    loop = asyncio.get_running_loop()
+    for _ in range(_ROUNDS):  # a handler that never stops sending always has something on its way
+        for _ in range(50):
+            await asyncio.sleep(0)
+        arrivals = [due for way in Way.of(loop) if (due := way.due) is not None]
+        if not arrivals:
+            return
+        await asyncio.sleep(max(0.0, min(arrivals) - loop.time()))
 
 
 def wall_clock() -> float:
@@ -99,18 +109,68 @@ def wall_clock() -> float:
     return EPOCH + asyncio.get_running_loop().time()
 
 
+class Way:
+    """One direction of a connection: everything arrives in order, and later.
+
+    Args:
+        arrive: is given what arrives.
+        latency: seconds that it takes.
+    """
+
+    _all: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Way]] = WeakKeyDictionary()
+
+    def __init__(self, arrive: Callable[[dict[str, Any]], None], latency: float) -> None:
+        self.latency = latency
+        self._arrive = arrive
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[tuple[float, dict[str, Any]]] = deque()
+        self._all.setdefault(self._loop, []).append(self)
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> Sequence[Way]:
+        """Return every way there is in this loop."""
+        return cls._all.get(loop, ())
+
+    @property
+    def due(self) -> float | None:
+        """When the next thing on its way arrives."""
+        return self._queue[0][0] if self._queue else None
+
+    def put(self, event: dict[str, Any]) -> None:
+        """Send something off."""
+        if not self.latency and not self._queue:
+            self._arrive(event)
+            return
+        last = self._queue[-1][0] if self._queue else 0.0
+        due = max(last, self._loop.time() + self.latency)
+        self._queue.append((due, event))
+        self._loop.call_at(due, self._next)  # of timers for one moment none need be the first: each takes what is next
+
+    def _next(self) -> None:
+        self._arrive(self._queue.popleft()[1])
+
+
 class Pipe:
-    """One WebSocket as its ASGI server sees it, and the page behind it.
+    """One WebSocket as its ASGI server sees it, and the page behind it: each page at its own distance.
+
+    Args:
+        latency: seconds that everything takes, each way; default: see `tests.distance`.
 
     Attributes:
-        sent: every event of the application, in order.
+        sent: every event of the application that has arrived, in order.
         readable: whether the peer reads; while it does not, the application's `send` waits.
         broken: what the application's `send` raises, where the connection is broken.
         task: the application's task.
     """
 
     def __init__(
-        self, path: str = "/view", *, plain: bool = False, extension: bool = True, **scope: Any
+        self,
+        path: str = "/view",
+        *,
+        plain: bool = False,
+        extension: bool = True,
+        latency: float | None = None,
+        **scope: Any,
     ) -> None:
         self.scope: dict[str, Any] = {
             "type": "websocket",
@@ -136,6 +196,9 @@ class Pipe:
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._answered = asyncio.Event()
         self._changed = asyncio.Event()
+        latency = distance(FAR) if latency is None else latency
+        self._up = Way(self._queue.put_nowait, latency)
+        self._down = Way(self._arrive, latency)
         self._queue.put_nowait({"type": "websocket.connect"})
 
     # The server's side.
@@ -155,8 +218,11 @@ class Pipe:
         await self._writable.wait()
         if self.broken is not None:
             raise self.broken
-        self.sent.append(event)
         self._answered.set()
+        self._down.put(event)
+
+    def _arrive(self, event: dict[str, Any]) -> None:
+        self.sent.append(event)
         self._changed.set()
 
     @property
@@ -176,7 +242,7 @@ class Pipe:
 
     def raw(self, data: str | bytes) -> None:
         kind = "text" if isinstance(data, str) else "bytes"
-        self._queue.put_nowait({"type": "websocket.receive", kind: data})
+        self._up.put({"type": "websocket.receive", kind: data})
 
     def say(self, kind: str, **fields: Any) -> None:
         self.raw(json.dumps({"type": kind, **fields}))
@@ -185,7 +251,7 @@ class Pipe:
         self.raw("=" + data)
 
     def disconnect(self, code: int = 1006) -> None:
-        self._queue.put_nowait({"type": "websocket.disconnect", "code": code})
+        self._up.put({"type": "websocket.disconnect", "code": code})
 
     async def mount(self, **fields: Any) -> dict[str, Any]:
         """Say `mount` and return `mounted`."""
@@ -206,7 +272,7 @@ class Pipe:
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until what was sent fulfils a condition; fail if the application ends without it."""
         while not condition():
-            assert self.task is None or not self.task.done(), self.task
+            assert self.task is None or not self.task.done() or self._down.due is not None, self.task
             self._changed.clear()
             await self._changed.wait()
 
@@ -218,9 +284,12 @@ class Pipe:
         return self.close_code or 0
 
     async def ended(self) -> None:
-        """Wait until the application has returned."""
+        """Wait until the application has returned, and what it said has arrived."""
         if self.task is not None:
             await self.task
+        while self._down.due is not None:
+            self._changed.clear()
+            await self._changed.wait()
 
     @property
     def kinds(self) -> list[str]:
