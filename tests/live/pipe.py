@@ -351,6 +351,7 @@ class Process:
         handler: takes the view.
         state: the type of its state.
         secret: the secret key.
+        latency: of its peers; default: each at its own distance. Nought where the times themselves are looked at.
         config: the settings; the others are defaults with a sync interval of 0.
 
     Attributes:
@@ -370,6 +371,7 @@ class Process:
         identity: str | None = None,
         arguments: Mapping[str, Any] | None = None,
         now: Callable[[], float] = wall_clock,
+        latency: float | None = None,
         **config: Any,
     ) -> None:
         secrets = [secret] if isinstance(secret, str) else secret
@@ -385,13 +387,14 @@ class Process:
             now=now,
         )
         self._handler = handler
+        self._latency = latency
         self._type = ViewType("view", state_type)
         self._identity = identity
         self._arguments = arguments or {}
 
     def open(self, pipe: Pipe | None = None, **scope: Any) -> Pipe:
         """Open a connection."""
-        pipe = pipe or Pipe(**scope)
+        pipe = pipe or Pipe(**{"latency": self._latency, **scope})
         serving = self.host.serve(self._app, pipe.scope, pipe.receive, pipe.send)
         pipe.serve(serving)
         return pipe

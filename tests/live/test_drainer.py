@@ -92,7 +92,7 @@ async def test_the_drain_frame() -> None:
 async def test_views_are_told_at_the_rate() -> None:
     """Views are told one after the other, as fast as the fleet should see reconnects."""
     told: list[float] = []
-    process = Process(nothing, reconnect_rate=TEN)
+    process = Process(nothing, latency=0, reconnect_rate=TEN)
 
     async def watch(pipe: Pipe) -> None:
         await pipe.until(lambda: pipe.frames("drain"))
@@ -111,7 +111,7 @@ async def test_views_are_told_at_the_rate() -> None:
 async def test_what_was_missed_in_a_stall_is_not_made_up_for_at_once() -> None:
     """A process that stood still for a while goes on telling at the rate, and everyone has half the deadline."""
     told: list[float] = []
-    process = Process(nothing, reconnect_rate=TEN, shutdown_timeout=10)
+    process = Process(nothing, latency=0, reconnect_rate=TEN, shutdown_timeout=10)
 
     async def watch(pipe: Pipe) -> None:
         await pipe.until(lambda: pipe.frames("drain"))
@@ -132,7 +132,7 @@ async def test_what_was_missed_in_a_stall_is_not_made_up_for_at_once() -> None:
 async def test_clients_that_answer_nothing_are_closed_at_the_rate() -> None:
     """Where nobody answers, the connections are closed one after the other too: each brings a reconnect."""
     ends: list[float] = []
-    process = Process(nothing, reconnect_rate=TEN, shutdown_timeout=10)
+    process = Process(nothing, latency=0, reconnect_rate=TEN, shutdown_timeout=10)
 
     async def watch(pipe: Pipe) -> None:
         assert await pipe.closed() == 1012
@@ -169,7 +169,7 @@ async def test_a_rate_that_can_not_be_held_is_said(
 @in_virtual_time
 async def test_a_client_that_answers_nothing() -> None:
     """A client that does not answer is closed with 1012 at the deadline, and counted as timed out."""
-    process = Process(nothing, shutdown_timeout=10)
+    process = Process(nothing, shutdown_timeout=10, latency=0)
     silent, honest = await process.mount(), await process.mount()
     drain = process.drain()
     await honest.answer_drain(sent=0)
@@ -255,7 +255,7 @@ async def test_views_that_end_before_they_are_told() -> None:
 async def test_a_peer_that_does_not_read_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """While one view's `drain` frame can't be written the others drain; its connection is cut, and the drain ends in time."""
     cuts = cutting(monkeypatch)
-    process = Process(nothing, shutdown_timeout=10)
+    process = Process(nothing, latency=0, shutdown_timeout=10)
     stuck = process.open(client=("10.0.0.9", 999))
     await stuck.mount()
     honest = [await process.mount() for _ in range(3)]
@@ -343,7 +343,7 @@ async def test_sockets_that_are_no_views() -> None:
 async def test_a_drain_that_begins_during_a_mount(steps: int) -> None:
     """Whenever a drain meets a mount, that view has its time to answer, and so have the others."""
     process = Process(nothing)
-    one, late = await process.mount(), process.open()
+    one, late = await process.mount(), process.open(latency=0)
     await settle()
     late.say("mount", sent=0)
     for _ in range(steps):

@@ -47,7 +47,7 @@ async def test_a_share_is_handed_over_and_the_others_go_on() -> None:
         await pipe.answer_drain(sent=0)
         assert pipe.close_code == 1012
     assert await work == {"synced": 3}
-    assert now() < 0.2
+    assert now() < 5
     assert not process.host.gateway.draining
     assert len(process.host.gateway.registry.views()) == 8
     kinds = [kind for kind, _ in process.notes if kind != "view_mounted"]
@@ -99,7 +99,7 @@ async def test_nobody_to_hand_over() -> None:
 async def test_views_are_told_at_the_rate() -> None:
     """A hand-over is paced as a drain is, and its deadline is the drain's; who does not answer is closed with 1012."""
     times: list[float] = []
-    process = Process(nothing, reconnect_rate=TEN, shutdown_timeout=10)
+    process = Process(nothing, reconnect_rate=TEN, shutdown_timeout=10, latency=0)
 
     async def watch(pipe: Pipe) -> None:
         await pipe.until(lambda: pipe.frames("drain"))

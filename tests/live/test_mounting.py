@@ -232,7 +232,7 @@ async def test_invalid_params_are_told() -> None:
 @in_virtual_time
 async def test_no_mount_in_time() -> None:
     """A connection that does not say `mount` is closed with 4408 when the mount time-out has passed."""
-    process = Process(add, Count, mount_timeout=7)
+    process = Process(add, Count, mount_timeout=7, latency=0)
     pipe = process.open()
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -252,7 +252,7 @@ async def test_a_mounted_view_is_not_timed_out() -> None:
 @in_virtual_time
 async def test_drain_before_the_mount() -> None:
     """A connection that has not mounted is closed with 1012 at once when a drain begins."""
-    process = Process(add, Count)
+    process = Process(add, Count, latency=0)
     pipe = process.open()
     await settle()
     loop = asyncio.get_running_loop()

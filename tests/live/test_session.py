@@ -373,7 +373,7 @@ async def test_no_change_no_token() -> None:
 @in_virtual_time
 async def test_a_token_is_renewed_at_half_its_age() -> None:
     """Where nothing changes the client's token is renewed all the same, each time half its age has passed."""
-    process = Process(nothing, Words, token_max_age=100, silence_timeout=None)
+    process = Process(nothing, Words, token_max_age=100, silence_timeout=None, latency=0)
     pipe = await process.mount()
     loop = asyncio.get_running_loop()
     times = []
@@ -582,7 +582,7 @@ async def test_pushing_without_an_end_lets_itself_be_cancelled() -> None:
         for _ in range(1000):
             await view.send("late")
 
-    process = Process(handler)
+    process = Process(handler, latency=0)
     pipe = await process.mount()
     assert await pipe.closed() == 1008
     assert process.ends == ["cancelled"]

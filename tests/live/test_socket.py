@@ -116,7 +116,7 @@ async def test_frames_of_a_view_are_fed() -> None:
 @in_virtual_time
 async def test_accept_while_draining_is_refused_with_503() -> None:
     """An accept while draining becomes 503 with Retry-After, and the application gets a disconnect."""
-    pipe = Pipe()
+    pipe = Pipe(latency=0)
     socket = opened(pipe, refusing=True)
     await socket.receive()
     await socket.send(ACCEPT)
@@ -131,7 +131,7 @@ async def test_accept_while_draining_is_refused_with_503() -> None:
 @in_virtual_time
 async def test_accept_while_draining_is_refused_plainly_without_the_extension() -> None:
     """Where the server can't answer with a status, the handshake is refused with a close."""
-    pipe = Pipe(extension=False)
+    pipe = Pipe(extension=False, latency=0)
     socket = opened(pipe, refusing=True)
     await socket.receive()
     await socket.send(ACCEPT)
@@ -142,7 +142,7 @@ async def test_accept_while_draining_is_refused_plainly_without_the_extension() 
 @in_virtual_time
 async def test_a_socket_not_yet_accepted_is_refused_instead_of_closed() -> None:
     """Closing a handshake that the application still thinks about answers it with 503, as all others while draining."""
-    pipe = Pipe()
+    pipe = Pipe(latency=0)
     socket = opened(pipe)
     await socket.receive()
     await socket.close(1012, "service restart")
@@ -154,7 +154,7 @@ async def test_a_socket_not_yet_accepted_is_refused_instead_of_closed() -> None:
 @in_virtual_time
 async def test_nothing_is_sent_after_the_close() -> None:
     """After our close frame neither the application nor the view gets a word out, and a second close is none."""
-    pipe = Pipe()
+    pipe = Pipe(latency=0)
     socket = opened(pipe)
     await socket.receive()
     await socket.send(ACCEPT)
@@ -170,7 +170,7 @@ async def test_nothing_is_sent_after_the_close() -> None:
 @in_virtual_time
 async def test_nothing_is_sent_after_the_applications_close() -> None:
     """After the application's own close nothing more is sent either."""
-    pipe = Pipe()
+    pipe = Pipe(latency=0)
     socket = opened(pipe)
     await socket.receive()
     await socket.send(ACCEPT)

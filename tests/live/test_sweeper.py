@@ -39,7 +39,7 @@ async def ping(pipe: Pipe, seconds: float) -> None:
 @in_virtual_time
 async def test_a_silent_view_is_lost() -> None:
     """A view that says nothing for the time is closed with 4408, its handler is cancelled, and one that pings stays."""
-    process = Process(nothing)
+    process = Process(nothing, latency=0)
     silent, there = await process.mount(), await process.mount()
     pinging = asyncio.create_task(ping(there, 300))
     await silent.until(lambda: silent.close_code)

@@ -241,13 +241,13 @@ async def test_a_short_loss_is_not_told() -> None:
 @in_virtual_time
 async def test_a_long_loss_is_told_after_half_a_second() -> None:
     """`disconnected` comes once, half a second after the loss, and `reconnected` with the next mount."""
-    page = Page(Process(echo, Log))
+    page = Page(Process(echo, Log, latency=0))
     await page.start()
     await asyncio.sleep(20)
     lost, page.process = now(), None
     page.pipes[-1].disconnect()
     await asyncio.sleep(30)
-    page.process = Process(echo, Log)
+    page.process = Process(echo, Log, latency=0)
     await asyncio.sleep(6)
     assert page.names == ["mounted", "disconnected", "gap", "mounted", "reconnected"]
     assert page.when("disconnected") == pytest.approx(lost + 0.5)
@@ -270,7 +270,7 @@ async def test_a_page_that_finds_no_server_is_told() -> None:
 @in_virtual_time
 async def test_a_drain_with_the_next_process_there() -> None:
     """The next connection is open before the view leaves; the gap is told as the drain's."""
-    old, new = Process(echo, Log), Process(echo, Log)
+    old, new = Process(echo, Log, latency=0), Process(echo, Log, latency=0)
     page = Page(old)
     await page.start()
     page.tab.send("a")
@@ -289,7 +289,7 @@ async def test_a_drain_with_the_next_process_there() -> None:
 @in_virtual_time
 async def test_a_drain_with_nobody_there() -> None:
     """A refused dial does not hold up the hand-over; what is sent meanwhile waits for the next process."""
-    old = Process(echo, Log)
+    old = Process(echo, Log, latency=0)
     page = Page(old)
     await page.start()
     page.process = None
@@ -299,7 +299,7 @@ async def test_a_drain_with_nobody_there() -> None:
     page.tab.send("a")
     await asyncio.sleep(3)
     assert page.got == []
-    page.process = Process(echo, Log)
+    page.process = Process(echo, Log, latency=0)
     await asyncio.sleep(6)
     assert page.got == ["a"]
     await page.tab.close()
@@ -309,7 +309,7 @@ async def test_a_drain_with_nobody_there() -> None:
 @in_virtual_time
 async def test_a_drain_with_a_dial_that_hangs(timeout: float, latest: float) -> None:
     """A hand-over waits for the next connection for a second, and less where its own time is shorter."""
-    old = Process(echo, Log, shutdown_timeout=timeout)
+    old = Process(echo, Log, shutdown_timeout=timeout, latency=0)
     page = Page(old)
     await page.start()
     page.hangs = True
@@ -322,13 +322,13 @@ async def test_a_drain_with_a_dial_that_hangs(timeout: float, latest: float) -> 
 @in_virtual_time
 async def test_a_drain_whose_first_dial_hangs() -> None:
     """The hand-over waits for the next attempt, and then there is no gap."""
-    old = Process(echo, Log)
+    old = Process(echo, Log, latency=0)
     page = Page(old)
     await page.start()
     page.hangs = True
     drain = old.drain()
     await asyncio.sleep(0.4)
-    page.hangs, page.process = False, Process(echo, Log)
+    page.hangs, page.process = False, Process(echo, Log, latency=0)
     await drain
     await settle()
     assert len(page.lines) == 2 and page.names.count("mounted") == 2

@@ -12,6 +12,7 @@ import pytest
 
 from quart_stash.core.state import StateType
 from quart_stash.view import View
+from tests.distance import FAR
 from tests.live.pipe import OTHER_SECRET, SECRET, Pipe, Process, in_virtual_time, settle, unseal, wall_clock
 
 
@@ -266,7 +267,7 @@ async def test_trace_20_five_thousand_views_drained_at_once() -> None:
 
     settings: dict[str, Any] = {"reconnect_rate": rate, "shutdown_timeout": 25}
     old, new = Process(handler, Words, **settings), Process(handler, Words, **settings)
-    pipes = [await old.mount() for _ in range(views)]
+    pipes = await asyncio.gather(*(old.mount() for _ in range(views)))
     for number, pipe in enumerate(pipes):
         pipe.message("slow" if number % 100 == 0 else "quick")
     drain = old.drain()
@@ -274,8 +275,8 @@ async def test_trace_20_five_thousand_views_drained_at_once() -> None:
     await drain
     assert old.outcomes == {"synced": views}
     assert statuses == ["restored"] * views
-    batch = 0.02  # seconds
-    assert all(late - early >= 1 - batch for early, late in zip(opened, opened[rate:], strict=False))
+    apart = 0.02 + max(FAR)  # seconds: of one batch; and what was told later may be heard first
+    assert all(late - early >= 1 - apart for early, late in zip(opened, opened[rate:], strict=False))
     for each in new.host.gateway.registry:
         each.end()
 
