@@ -9,10 +9,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 from quart_stash.core.frames import SUBPROTOCOL
+from quart_stash.testing.dialer import Connection, ConnectionEnded
+from quart_stash.testing.distance import Distant
+from tests.distance import distance
+from tests.tab import Socket
 
 
 class NotMounted(ConnectionError):
@@ -37,6 +40,7 @@ class Client:
         origin: of the page.
         headers: further ones for the handshake.
         subprotocols: that it offers; none makes it a plain client.
+        latency: seconds that everything takes, each way; default: each client at its own distance.
         mount: further fields of its `mount` frames.
 
     Attributes:
@@ -59,6 +63,7 @@ class Client:
         origin: str | None = None,
         headers: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (SUBPROTOCOL,),
+        latency: float | None = None,
         **mount: Any,
     ) -> None:
         self.url = url
@@ -67,6 +72,7 @@ class Client:
         self.origin = Origin(origin) if origin else None
         self.headers = dict(headers or {})
         self.subprotocols = [Subprotocol(name) for name in subprotocols]
+        self.latency = distance() if latency is None else latency
         self.mount_fields = mount
         self.token: str | None = None
         self.received = 0
@@ -79,6 +85,7 @@ class Client:
         self.close_code: int | None = None
         self._changed = asyncio.Condition()
         self._socket: ClientConnection | None = None
+        self._wire: Connection
         self._reader: asyncio.Task[None] | None = None
         self._flushed = False
 
@@ -104,7 +111,9 @@ class Client:
             self.url, subprotocols=self.subprotocols or None, origin=self.origin, additional_headers=self.headers,
             compression=None, max_size=None, ping_interval=None, proxy=None, open_timeout=30,
         )  # fmt: skip
-        self._reader = asyncio.create_task(self._read(self._socket))
+        near = Socket(self._socket)
+        self._wire = Distant(near, self.latency) if self.latency else near
+        self._reader = asyncio.create_task(self._read(self._wire))
 
     async def mount(self) -> None:
         """Say `mount`, wait for its answer and replay the outbox."""
@@ -133,8 +142,8 @@ class Client:
         """Send one frame as it stands; into the void, if the connection is lost."""
         if self._socket is None:
             raise ConnectionError("not connected")
-        with suppress(ConnectionClosed):
-            await self._socket.send(data)
+        with suppress(ConnectionEnded):
+            await self._wire.send(data)
 
     async def control(self, kind: str, **fields: Any) -> None:
         """Send one control frame."""
@@ -158,7 +167,7 @@ class Client:
     async def close(self) -> None:
         """Close the connection, as a page does that is left."""
         if self._socket is not None:
-            await self._socket.close(1001)
+            await self._wire.close(1001)
             await self.closed()
 
     async def abort(self) -> None:
@@ -171,9 +180,11 @@ class Client:
         """Return the control frames of one type, in order."""
         return [event for event in self.events if event["type"] == kind]
 
-    async def _read(self, socket: ClientConnection) -> None:
+    async def _read(self, wire: Connection) -> None:
+        code = 1006
         try:
-            async for frame in socket:
+            while True:
+                frame = await wire.receive()
                 text = frame if isinstance(frame, str) else frame.decode()
                 if SUBPROTOCOL not in self.subprotocols:
                     self.got.append(text)
@@ -183,10 +194,10 @@ class Client:
                     await self._control(json.loads(text))
                 async with self._changed:
                     self._changed.notify_all()
-        except ConnectionClosed:
-            pass
+        except ConnectionEnded as ended:
+            code = ended.code
         finally:
-            self.close_code = socket.close_code or 1006
+            self.close_code = code
             async with self._changed:
                 self._changed.notify_all()
 

@@ -13,6 +13,8 @@ from websockets.typing import Subprotocol
 from quart_stash.core.frames import SUBPROTOCOL
 from quart_stash.testing import tab
 from quart_stash.testing.dialer import ConnectionEnded
+from quart_stash.testing.distance import distant
+from tests.distance import distance
 
 
 class Socket:
@@ -49,6 +51,7 @@ class Tab(tab.Tab):
         event: is called with the name and the details of what the page is told.
         random: for the jitter.
         headers: for the handshake.
+        latency: seconds that everything takes, each way; default: each tab at its own distance.
     """
 
     def __init__(
@@ -59,10 +62,12 @@ class Tab(tab.Tab):
         event: Callable[[str, dict[str, Any]], None],
         random: random.Random,
         headers: Mapping[str, str] | None = None,
+        latency: float | None = None,
     ) -> None:
         self.url = url
         self.headers = dict(headers or {})
-        super().__init__(self._open, message=message, event=event, rng=random)
+        dial = distant(self._open, distance() if latency is None else latency)
+        super().__init__(dial, message=message, event=event, rng=random)
 
     async def _open(self) -> Socket:
         try:

@@ -15,13 +15,16 @@ from quart import Quart
 from quart.typing import TestClientProtocol
 
 from ..core.frames import SUBPROTOCOL
-from .dialer import Dial
-from .process import Deployment, Link, Process, Refused
+from .dialer import Connection, Dial
+from .distance import distant
+from .process import Deployment, Process, Refused
 from .tab import Tab
 
 __all__ = ["StashClient", "TabOptions", "stash_client"]
 
 _NOW_AND_THEN = 0.01  # seconds
+# Seconds each way, of one tab after the other: where all are equally near, nobody sees who waits for whom.
+_DISTANCES = (0.002, 0.02, 0.006, 0.012, 0.001, 0.016)
 # What the text of an error shows: so many events, without these details.
 _SHOWN, _LONG = 6, ("build", "limits")
 
@@ -36,6 +39,7 @@ class TabOptions(TypedDict, total=False):
         forms: stashed forms, by name: the fields that were touched and their values, in order. `None` stands for no
             value, as of a box that was unticked.
         page: what `sign_page` has returned.
+        latency: seconds that everything takes, each way; default: a few milliseconds, for each tab another number.
     """
 
     client: TestClientProtocol
@@ -43,6 +47,7 @@ class TabOptions(TypedDict, total=False):
     params: dict[str, Any]
     forms: Mapping[str, Sequence[tuple[str, str | None]]]
     page: str
+    latency: float
 
 
 class StashClient:
@@ -56,17 +61,24 @@ class StashClient:
     """
 
     def __init__(
-        self, site: _Site, path: str, http: TestClientProtocol, headers: Mapping[str, str], tab: Callable[[Dial], Tab]
-    ) -> None:  # fmt: skip
+        self,
+        site: _Site,
+        path: str,
+        http: TestClientProtocol,
+        headers: Mapping[str, str],
+        latency: float,
+        tab: Callable[[Dial], Tab],
+    ) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.messages: list[str | bytes] = []
         self._site = site
         self._path = path
         self._http = http
         self._headers = headers
+        self._latency = latency
         self._read = 0
         self._changed = asyncio.Event()
-        self._tab = tab(self._dial)
+        self._tab = tab(distant(self._dial, latency))
         self._tab.message = self._take
         self._tab.event = self._note
 
@@ -171,7 +183,7 @@ class StashClient:
     async def duplicate_tab(self) -> StashClient:
         """Return a copy of the tab, as browsers make it: a view of its own that begins with the same state."""
         return await StashClient(
-            self._site, self._path, self.http, self._headers, self._tab.duplicate
+            self._site, self._path, self.http, self._headers, self._latency, self._tab.duplicate
         )._start()
 
     async def new_tab(self, path: str, **options: Unpack[TabOptions]) -> StashClient:
@@ -189,7 +201,7 @@ class StashClient:
             self._tab.start()
         return self
 
-    async def _dial(self) -> Link:
+    async def _dial(self) -> Connection:
         scope_base = {"subprotocols": [SUBPROTOCOL]}
         handshake: Any = self.http.websocket(self._path, headers=dict(self._headers), scope_base=scope_base)
         try:
@@ -245,11 +257,12 @@ class _Site:
 
     async def open(self, path: str, options: TabOptions) -> StashClient:
         http = options.get("client") or self.deployment.process.app.test_client()
+        latency = options.get("latency", _DISTANCES[len(self.clients) % len(_DISTANCES)])
         tab = functools.partial(
             Tab, rng=random.Random(len(self.clients)),
             params=options.get("params"), forms=options.get("forms"), page=options.get("page"),
         )  # fmt: skip
-        return await StashClient(self, path, http, options.get("headers") or {}, tab)._start()
+        return await StashClient(self, path, http, options.get("headers") or {}, latency, tab)._start()
 
     async def replace(self, app: Quart | None, leave: Callable[[Process], Awaitable[None]]) -> None:
         async with _mounting(self.clients):

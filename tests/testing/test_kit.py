@@ -104,7 +104,7 @@ def said(client: StashClient) -> list[str]:
 async def test_a_deploy() -> None:
     """The view is handed over: restored, nothing comes again, and the page is told what it would be."""
     old, new = Shop(), Shop()
-    async with stash_client(old.app, "/room") as client:
+    async with stash_client(old.app, "/room", latency=0) as client:
         assert client.status == "fresh"
         await client.send("a")
         await client.restart(new.app)
@@ -331,7 +331,7 @@ async def test_hooks_of_an_application_that_is_served_already() -> None:
 async def test_the_end_of_a_view() -> None:
     """A finished view is over: what is waited for fails at once, and a deploy does not wait for it."""
     shop = Shop()
-    async with stash_client(shop.app, "/room") as client:
+    async with stash_client(shop.app, "/room", latency=0) as client:
         await client.receive()
         await client.send("end")
         await client.until(lambda: client.over)
@@ -408,3 +408,22 @@ async def test_errors_say_what_happened() -> None:
     with pytest.raises(ConfigurationError, match="init_app"):
         async with stash_client(Quart("bare"), "/room"):
             raise NotImplementedError
+
+
+@in_virtual_time
+async def test_tabs_stand_at_unequal_distances() -> None:
+    """Each tab has a distance of its own, so none of two is the first by rights; one may be told which."""
+    shop = Shop()
+
+    async def answer(client: StashClient) -> float:
+        began, count = now(), len(client.messages)
+        await client.send("a")
+        await client.until(lambda: len(client.messages) > count)
+        return round(now() - began, 6)
+
+    async with stash_client(shop.app, "/room") as one, stash_client(shop.app, "/room", latency=0.3) as far:
+        other, near = await one.new_tab("/room"), await one.new_tab("/room", latency=0)
+        copy = await far.duplicate_tab()
+        assert await answer(far) == await answer(copy) == 0.6
+        assert await answer(near) == 0
+        assert 0 < await answer(one) != await answer(other) > 0
