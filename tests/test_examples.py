@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import secrets
 import sqlite3
@@ -10,13 +12,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from quart import Quart
 from quart.typing import TestClientProtocol as Client
 
 from examples.launcher.app import app as launcher
 from examples.launcher.deployment import Deployment, Failed, new_secrets, steps
 from examples.profile.app import app as profile
 from examples.profile.profiles import BIO_LIMIT, Profile, Profiles
-from quart_stash.testing import stash_client
+from examples.room.app import app as room
+from examples.room.log import Log
+from quart_stash.testing import StashClient, stash_client
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ADA = {
@@ -31,9 +36,10 @@ ADA = {
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "profile.sqlite3"
-    for app in (profile, launcher):
+    for app in (profile, launcher, room):
         monkeypatch.setitem(app.config, "SECRET_KEY", secrets.token_urlsafe(32))
-    monkeypatch.setitem(profile.config, "DATABASE", str(path))
+    for app in (profile, room):
+        monkeypatch.setitem(app.config, "DATABASE", str(path))
     profile.extensions.pop("profiles", None)
     yield path
     profile.extensions.pop("profiles", None)
@@ -198,10 +204,10 @@ def test_deployment_refuses_a_taken_name(tmp_path: Path) -> None:
         deployment(tmp_path, owner="view:2").reserve()
 
 
-@pytest.mark.parametrize("app", [profile, launcher], ids=["profile", "launcher"])
-async def test_page_works_under_a_strict_policy(database: Path, app: object) -> None:
+@pytest.mark.parametrize("app", [profile, launcher, room], ids=["profile", "launcher", "room"])
+async def test_page_works_under_a_strict_policy(database: Path, app: Quart) -> None:
     """The page has a strict Content-Security-Policy, and nothing in it that this forbids."""
-    client = (profile if app is profile else launcher).test_client()
+    client = app.test_client()
     response = await client.get("/")
     page = await response.get_data(as_text=True)
     assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
@@ -212,5 +218,62 @@ async def test_page_works_under_a_strict_policy(database: Path, app: object) -> 
 
 def test_stylesheet_is_the_same() -> None:
     """Each example can be copied alone, so each has the stylesheet, and it is one."""
-    names = ("profile", "launcher", "wizard")
+    names = ("profile", "launcher", "room", "wizard")
     assert len({(EXAMPLES / name / "static" / "style.css").read_bytes() for name in names}) == 1
+
+
+async def test_a_room_is_told_everything_once(database: Path) -> None:
+    """Each tab hears what any of them says, once and in order, through deploys and kills, and counts it in its state."""
+    async with stash_client(room, "/live") as ada:
+        bob = await ada.new_tab("/live")
+
+        def notes(client: StashClient) -> list[str]:
+            heard: dict[int, str] = {}
+            for frame in map(json.loads, map(str, client.messages)):
+                heard |= {
+                    note["id"]: note["text"] for note in frame.get("notes", ()) if note["id"] > len(heard)
+                }
+            return list(heard.values())
+
+        said = [str(number) for number in range(6)]
+        for number, text in enumerate(said):
+            await (ada, bob)[number % 2].send_json({"say": text, "name": "Ada"})
+            if number == 2:
+                await ada.restart()
+            if number == 4:
+                await bob.crash()
+        for client in (ada, bob):
+            await client.synced()
+            await client.until(lambda client=client: len(notes(client)) == len(said))  # type: ignore[misc]
+            assert sorted(notes(client)) == said
+            assert json.loads(client.messages[-1])["heard"] == len(said)
+        assert notes(ada) == notes(bob)
+
+
+async def test_a_hint_goes_to_the_others(database: Path) -> None:
+    """That somebody is typing is told to the others alone, and is in no log."""
+    async with stash_client(room, "/live") as ada:
+        bob = await ada.new_tab("/live")
+        await ada.send_json({"typing": "Ada"})
+        await bob.until(lambda: '{"typing":"Ada"}' in bob.messages)
+        await ada.synced()
+        assert '{"typing":"Ada"}' not in ada.messages
+        late = await ada.new_tab("/live")
+        assert await late.receive_json() == {"notes": [], "heard": 0}
+
+
+async def test_the_log_hears_of_other_processes(tmp_path: Path) -> None:
+    """What one process writes wakes those who wait in another; a key is written once, and uses up one id."""
+    path = tmp_path / "room.sqlite3"
+    one, other = Log(path), Log(path)
+    await asyncio.sleep(0)
+    changed = other.changed
+    one.add("view:1", "Ada", "hello")
+    one.add("view:1", "Ada", "hello")
+    async with asyncio.timeout(10):
+        await changed.wait()
+    other.add("view:2", "Bob", "hi")
+    assert [(note.id, note.text) for note in one.since(0)] == [(1, "hello"), (2, "hi")]
+    assert [note.id for note in one.since(1)] == [one.last()] == [2]
+    for log in (one, other):
+        log.close()

@@ -172,6 +172,7 @@ _WELCOME = """
     {0}/profile/    type into a form
     {0}/wizard/     plan a trip, step by step
     {0}/launcher/   make secrets that the server does not keep
+    {0}/room/       talk to yourself in two tabs
 
   Press Deploy or Kill at the foot of the page, in the middle of a sentence. Ctrl-C ends it.
 """

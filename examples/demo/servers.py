@@ -16,7 +16,7 @@ __all__ = ["NotReady", "Servers"]
 
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 20.0
-EXAMPLES = ("profile", "wizard", "launcher")
+EXAMPLES = ("profile", "wizard", "launcher", "room")
 LIMIT = 12  # Hypercorn's own, in seconds: longer than STASH_SHUTDOWN_TIMEOUT, as it should be
 
 

@@ -12,6 +12,7 @@ from quart import Quart, Response
 
 from ..launcher.app import app as launcher
 from ..profile.app import app as profile
+from ..room.app import app as room
 from ..wizard.app import app as wizard
 
 __all__ = ["Mounts", "app"]
@@ -38,7 +39,7 @@ async def add_panel(response: Response) -> Response:
     return response
 
 
-for example in (profile, wizard, launcher):
+for example in (profile, wizard, launcher, room):
     # They run in reverse order: this one last, when the example has set its own headers.
     example.after_request_funcs[None].insert(0, add_panel)
 
@@ -90,4 +91,4 @@ class Mounts:
         return next((reply for reply in said if reply["type"].endswith(".failed")), said[0])
 
 
-app = Mounts({"/profile": profile, "/wizard": wizard, "/launcher": launcher, "": home})
+app = Mounts({"/profile": profile, "/wizard": wizard, "/launcher": launcher, "/room": room, "": home})

@@ -11,7 +11,6 @@ __all__ = ["Distant", "distant"]
 _HANDSHAKE = 4  # ways: one there and back for TCP, and one for the WebSocket
 
 
-
 def distant(dial: Dial, latency: float) -> Dial:
     """Return what dials somebody who is so many seconds away, each way. At no distance that is `dial` itself."""
     if not latency:

@@ -13,7 +13,7 @@ import selectors
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, ParamSpec
+from typing import Any, ClassVar, ParamSpec
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -117,7 +117,7 @@ class Way:
         latency: seconds that it takes.
     """
 
-    _all: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Way]] = WeakKeyDictionary()
+    _all: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, list[Way]]] = WeakKeyDictionary()
 
     def __init__(self, arrive: Callable[[dict[str, Any]], None], latency: float) -> None:
         self.latency = latency
@@ -144,7 +144,9 @@ class Way:
         last = self._queue[-1][0] if self._queue else 0.0
         due = max(last, self._loop.time() + self.latency)
         self._queue.append((due, event))
-        self._loop.call_at(due, self._next)  # of timers for one moment none need be the first: each takes what is next
+        self._loop.call_at(
+            due, self._next
+        )  # of timers for one moment none need be the first: each takes what is next
 
     def _next(self) -> None:
         self._arrive(self._queue.popleft()[1])

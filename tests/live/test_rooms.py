@@ -88,7 +88,9 @@ class Page:
 class Deployment:
     """The newest process of an application, and those before it."""
 
-    def __init__(self, handler: Callable[[Room], Callable[[View[Any]], Awaitable[None]]], **config: Any) -> None:
+    def __init__(
+        self, handler: Callable[[Room], Callable[[View[Any]], Awaitable[None]]], **config: Any
+    ) -> None:
         self._handler = handler
         self._config = config
         self.replace()
@@ -254,7 +256,7 @@ async def test_a_request_that_tells_a_room(way: str) -> None:
 async def test_a_peer_that_does_not_read_holds_up_a_room_once(way: str) -> None:
     """It costs a sender a second, once, and the others nothing; when it reads again it is told things again."""
     room = Room()
-    process = Process(room.listen, Note, silence_timeout=None)
+    process = Process(room.listen, Note, silence_timeout=None, max_queue=20)
     pipes = [await process.mount() for _ in range(3)]
     pipes[1].readable = False
     tell = room.tell if way == "one after the other" else room.tell_at_once

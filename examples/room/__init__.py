@@ -1,0 +1,1 @@
+"""A room in which everybody hears everything, once and in order."""
