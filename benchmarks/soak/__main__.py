@@ -3,8 +3,8 @@
     python -m benchmarks.soak                  # the full one; writes benchmarks/results/soak.json and docs/soak.svg
     python -m benchmarks.soak --restarts 30    # a short one; writes neither
 
-It fails if a message is lost or doubled, a keystroke is lost, a page raises, a server's log shows an error, or
-a process does not leave by its deadline.
+It fails if a message is lost or doubled, a note of the room does not count once in each member's state, a keystroke
+is lost, a page raises, a server's log shows an error, or a process does not leave by its deadline.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from typing import Any
 import uvloop
 
 from benchmarks.collector import calm
-from benchmarks.soak.crowd import Answer, Client, Crowd
+from benchmarks.soak.crowd import FARTHEST, NEAREST, Answer, Client, Crowd
 from benchmarks.soak.faults import FAULTS, ROLL, World, inject
 from benchmarks.soak.fleet import Fleet
 from benchmarks.soak.ledger import Ledger
 from benchmarks.soak.pages import Typist, Typists
 from benchmarks.soak.picture import draw
 from benchmarks.soak.report import failures, result, table
-from benchmarks.soak.wire import wire
 from tests.browser.fleet import browsing, connected, open_tab
 from tests.servers.proxies import PROXIES
+from tests.servers.wire import wire
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "soak.json"
@@ -46,6 +46,8 @@ MESSAGES = 1000
 """Messages for each restart, unless told otherwise."""
 WIRED = 5
 """Of so many clients one is behind a wire that may misbehave."""
+ROOM = 19
+"""Of so many clients one is in the room: what each of them says, all of them hear."""
 SETTLE = 90.0
 """Seconds that the last messages have to be answered: a token that nobody can judge is given up after 60."""
 SAID_EVERY = 5.0
@@ -93,14 +95,15 @@ async def _world(options: argparse.Namespace, folder: Path, errors: list[str]) -
         for number in range(options.clients):
             proxy = list(proxies.values())[number % 2]
             behind = wires[number % 2] if number // 2 % WIRED == 0 else None
-            url = f"ws://127.0.0.1:{behind.port if behind else proxy.port}/live"
-            clients.append(Client(url, behind, ledger, fleet, rng.random()))
+            port = behind.port if behind else proxy.port
+            clients.append(Client(port, behind, ledger, fleet, rng, member=number % ROOM == 0))
         typists = []
         if options.tabs:
             browser = await stack.enter_async_context(browsing(CHROMIUM))
             for number in range(options.tabs):
                 proxy = list(proxies.values())[number % 2]
-                page = await open_tab(browser, f"http://127.0.0.1:{proxy.port}/", errors)
+                away = await stack.enter_async_context(wire(proxy.port, rng.uniform(NEAREST, FARTHEST)))
+                page = await open_tab(browser, f"http://127.0.0.1:{away.port}/", errors)
                 await connected(page)
                 typists.append(Typist(page, ledger, random.Random(rng.random())))
         crowd = Crowd(clients)

@@ -11,23 +11,29 @@ from typing import Any
 
 from benchmarks.soak.fleet import Fleet
 from benchmarks.soak.ledger import Ledger
-from benchmarks.soak.wire import Wire
 from quart_stash.core.client import State
+from tests.servers.wire import Wire
 from tests.tab import Tab
 
 PACE = 2.0
 """Messages that a client sends a second."""
+NEAREST, FARTHEST = 0.001, 0.2
+"""Seconds that a client is away, each way; each has its own distance, evenly spread."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a view's state says: see app.py."""
+    """What a view's state says: see app.py. Of a view that is in no room the last four are nought."""
 
     last: int = 0
     count: int = 0
     doubled: int = 0
     skipped: int = 0
     process: int = 0
+    joined: int = 0
+    cursor: int = 0
+    heard: int = 0
+    wrong: int = 0
 
     @classmethod
     def read(cls, text: str) -> Answer:
@@ -36,8 +42,9 @@ class Answer:
 
     @property
     def exact(self) -> bool:
-        """Whether each message has counted once."""
-        return self.count == self.last and not self.doubled and not self.skipped
+        """Whether each message has counted once, and each note of a room."""
+        messages = self.count == self.last and not self.doubled and not self.skipped
+        return messages and self.heard == self.cursor - self.joined and not self.wrong
 
 
 class Client:
@@ -46,15 +53,24 @@ class Client:
     Attributes:
         tab: the tab.
         wire: what it is behind, if it is.
+        latency: seconds that it is away, each way.
+        member: whether it is in the room.
         sent: the newest serial number.
         answer: the newest one.
     """
 
-    def __init__(self, url: str, wire: Wire | None, ledger: Ledger, fleet: Fleet, seed: float) -> None:
+    def __init__(
+        self, port: int, wire: Wire | None, ledger: Ledger, fleet: Fleet, rng: random.Random, *, member: bool
+    ) -> None:
         self.wire = wire
+        self.member = member
+        self.latency: float = rng.uniform(NEAREST, FARTHEST)
         self.sent = 0
         self.answer = Answer()
-        self.tab = Tab(url, message=self._message, event=self._event, random=random.Random(seed))
+        self.tab = Tab(
+            f"ws://127.0.0.1:{port}/{'room' if member else 'live'}",
+            message=self._message, event=self._event, random=random.Random(rng.random()), latency=self.latency,
+        )  # fmt: skip
         self._ledger = ledger
         self._fleet = fleet
         self._gap: tuple[float, float, bool] | None = None
@@ -84,7 +100,8 @@ class Client:
         if before.exact and not self.answer.exact:
             self._ledger.defect(f"a view says {self.answer} after {before}; sent: {self.sent}")
         if self.settled and before.last < self.sent and self._sent_on == self.tab.machine.conn:
-            self._ledger.trip(asyncio.get_running_loop().time() - self._sent_at)
+            taken = asyncio.get_running_loop().time() - self._sent_at
+            self._ledger.trip(max(0.0, taken - 2 * self.latency))
         if self._gap is not None:
             begin, end, cut = self._gap
             self._gap = None
@@ -123,6 +140,16 @@ class Crowd:
         """Messages sent."""
         return sum(client.sent for client in self.clients)
 
+    @property
+    def members(self) -> list[Client]:
+        """Those who are in the room."""
+        return [client for client in self.clients if client.member]
+
+    @property
+    def notes(self) -> int:
+        """What was said in the room."""
+        return sum(client.sent for client in self.members)
+
     async def join(self) -> None:
         """Connect one after the other."""
         for client in self.clients:
@@ -154,8 +181,13 @@ class Crowd:
             await asyncio.sleep(0.1)
 
     def waiting(self) -> list[Client]:
-        """Return the clients whose newest message has not been answered."""
-        return [client for client in self.clients if not client.settled]
+        """Return the clients whose newest message has not been answered, or who have not heard all of their room."""
+        notes = self.notes
+        return [
+            client
+            for client in self.clients
+            if not client.settled or (client.member and client.answer.cursor != notes)
+        ]
 
     async def leave(self) -> None:
         """Close every tab."""

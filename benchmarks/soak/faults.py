@@ -14,8 +14,8 @@ from benchmarks.soak.crowd import Crowd
 from benchmarks.soak.fleet import Fleet, Place, Process
 from benchmarks.soak.ledger import Ledger
 from benchmarks.soak.pages import Typists
-from benchmarks.soak.wire import Wire
 from tests.servers.proxies import Proxy
+from tests.servers.wire import Wire
 
 ROLL = "SIGTERM, overlap"
 NOTICED = 0.1

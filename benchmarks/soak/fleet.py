@@ -126,6 +126,7 @@ class Fleet:
                 environment={
                     "SOAK_RELEASE": str(self.release),
                     "SOAK_PROCESS": str(number),
+                    "SOAK_LOG": str(self._folder / "room.sqlite3"),
                     "QUART_SECRET_KEY": self.keys[0],
                     "QUART_SECRET_KEY_FALLBACKS": json.dumps(self.keys[1:]),
                     "QUART_STASH_SHUTDOWN_TIMEOUT": str(SHUTDOWN),

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks.soak.crowd import Answer
+from benchmarks.soak.crowd import FARTHEST, NEAREST, Answer, Crowd
 from benchmarks.soak.faults import FAULTS, UNEVEN, World
 from benchmarks.soak.ledger import quantile
 from tests.browser.fleet import CHROMIUM
@@ -74,6 +74,8 @@ def result(world: World, answers: Sequence[tuple[int, Answer]], errors: Sequence
         "messages": sum(sent for sent, _ in answers),
         "lost": sum(sent - (answer.count - answer.doubled) for sent, answer in answers),
         "doubled": sum(answer.doubled for _, answer in answers),
+        "distances_ms": [round(seconds * 1000) for seconds in (NEAREST, FARTHEST)],
+        "room": room(world.crowd),
         "keystrokes": typists.typed,
         "keystrokes_lost": typists.lost,
         "overdue": fleet.overdue,
@@ -88,6 +90,21 @@ def result(world: World, answers: Sequence[tuple[int, Answer]], errors: Sequence
         "page_errors": list(errors),
         "trouble": fleet.trouble,
         "defects": ledger.defects,
+    }
+
+
+def room(crowd: Crowd) -> dict[str, int]:
+    """Return what was said in the room, and what its members' states say of it."""
+    answers = [client.answer for client in crowd.members]
+    due = sum(crowd.notes - answer.joined for answer in answers)
+    heard = sum(answer.heard for answer in answers)
+    return {
+        "members": len(answers),
+        "notes": crowd.notes,
+        "heard": heard,
+        "lost": max(0, due - heard),
+        "doubled": max(0, heard - due),
+        "wrong": sum(answer.wrong for answer in answers),
     }
 
 
@@ -106,6 +123,7 @@ def failures(figures: Mapping[str, Any]) -> list[str]:
         name: figures[key] if isinstance(figures[key], int) else len(figures[key])
         for key, name in names.items()
     }
+    found |= {f"notes of the room {name}": figures["room"][name] for name in ("lost", "doubled", "wrong")}
     return [f"{count} {name}" for name, count in found.items() if count]
 
 
@@ -113,6 +131,12 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
     """Return the lines that are shown at the end."""
     yield f"restarts     {figures['restarts']:,} of {figures['clients']} clients' and {figures['tabs']} tabs' servers"
     yield f"messages     {figures['messages']:,} sent, {figures['lost']} lost, {figures['doubled']} doubled"
+    said = figures["room"]
+    yield (
+        f"the room     {said['notes']:,} notes of {said['members']} members, counted {said['heard']:,} times, "
+        f"{said['lost']} lost, {said['doubled']} doubled, {said['wrong']} out of order"
+    )
+    yield "distances    {} to {} ms each way".format(*figures["distances_ms"])
     yield f"keystrokes   {figures['keystrokes']:,} typed, {figures['keystrokes_lost']} lost"
     yield "drains       " + ", ".join(f"{count:,} {name}" for name, count in figures["drains"].items())
     yield "rebalanced   " + ", ".join(f"{count:,} {name}" for name, count in figures["rebalanced"].items())
@@ -128,7 +152,10 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"{cause:34} {figures['faults'].get(cause, '-'):>7} {' '.join(columns)} {visible:>8,}"
     yield ""
     answers = figures["answers_ms"]
-    yield f"an answer takes, while nothing goes on: p50 {answers['p50']:.0f}, p99 {answers['p99']:.0f} ms"
+    yield (
+        "an answer takes, while nothing goes on, beyond the distance: "
+        f"p50 {answers['p50']:.0f}, p99 {answers['p99']:.0f} ms"
+    )
     for cause, gaps in figures["recoveries_ms"].items():
         yield (
             f"after {cause}, once a process was ready to take it up: "

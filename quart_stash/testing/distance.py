@@ -59,11 +59,14 @@ class Distant:
     def __init__(self, connection: Connection, latency: float) -> None:
         self._connection = connection
         self._up, self._down = _Way(latency), _Way(latency)
+        self._free = asyncio.Event()  # while the other end takes what arrives there
+        self._free.set()
         self._reading = asyncio.create_task(self._read())
         self._writing = asyncio.create_task(self._write())
 
     async def send(self, data: str | bytes) -> None:
-        """Send one frame. It is on its way when this returns."""
+        """Send one frame. It is on its way when this returns; a peer that does not read holds it up."""
+        await self._free.wait()
         self._up.put(data)
 
     async def receive(self) -> str | bytes:
@@ -101,7 +104,11 @@ class Distant:
     async def _write(self) -> None:
         try:
             while not isinstance(data := await self._up.get(), int):
+                self._free.clear()
                 await self._connection.send(data)
+                self._free.set()
             await self._connection.close(data)
         except (ConnectionEnded, OSError):
             pass  # the reader hears of it too
+        finally:
+            self._free.set()

@@ -41,6 +41,7 @@ class Scenario:
         of: the faults that there are.
         refusals: how many attempts to connect fail, or meet a process that is leaving.
         hears_retired: see `World`.
+        tabs: how many there are, in one room.
     """
 
     sends: str
@@ -48,7 +49,11 @@ class Scenario:
     of: tuple[str, ...] = ALL
     refusals: int = 1
     hears_retired: bool = False
+    tabs: int = 1
 
+
+ROOM = Scenario("t", of=("drain", "hand_over"), refusals=0, tabs=2)
+"""Two views in one room, whose handlers tell each other what they were told."""
 
 SCENARIOS = (
     *(Scenario(kind) for kind in "ncrxsf"),
@@ -57,6 +62,7 @@ SCENARIOS = (
     Scenario("nrn", of=("crash",), refusals=0),
     Scenario("n", 2, ("crash", "cut", "reload"), refusals=0),
     Scenario("n", 4, ("cut",), refusals=0),  # so often that the message is given up
+    ROOM,
 )
 DEEP = (
     *(Scenario(kind, hears_retired=True) for kind in "ncrxsf"),
@@ -143,7 +149,7 @@ def explore(scenario: Scenario, limit: int) -> Count:
     Raises:
         Broken: the guarantee does not hold; the text says after which steps.
     """
-    world = World(hears_retired=scenario.hears_retired)
+    world = World(scenario.tabs, hears_retired=scenario.hears_retired)
     world.step(("start", ("k1",), 1))
     count = Count()
     seen: set[int] = set()

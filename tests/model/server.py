@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -52,6 +53,14 @@ def content(token: str) -> tuple[str, int, list[str]]:
     return _contents[token]
 
 
+def holds(view: End, caller: End) -> bool:
+    """Whether who sends to a view has to wait: the rule of `quart_stash.live.verbs`, which an exploration may replace.
+
+    Of a view whose final token is out, the handler waits to be cancelled. Nobody else waits.
+    """
+    return view is caller and view.machine.state is State.HANDED
+
+
 @dataclass
 class Process:
     """One server process.
@@ -83,6 +92,8 @@ class End:
         mount: the mount that is to be judged.
         hand: what the handler has in hand, and how far it is with it.
         asked: whether the handler waits for a message.
+        telling: the ends of other views that the handler still has to tell what it was told.
+        held: whether the handler waits to be cancelled, and so does nothing more.
     """
 
     process: Process
@@ -97,6 +108,8 @@ class End:
     hand: e.Message | None = None
     committed: bool = False
     asked: bool = False
+    telling: deque[End] = field(default_factory=deque)
+    held: bool = False
 
     def key(self) -> tuple[Any, ...]:
         """Return what tells it from others."""
@@ -119,6 +132,7 @@ class End:
                 self.sealed,
             ),
             (self.due, self.mount and frames.encode(self.mount), self.hand, self.committed, self.asked),
+            (self.held, *((end.view_id, end.machine.state) for end in self.telling)),
         )
 
     @property
@@ -175,6 +189,7 @@ class End:
         if self.ended:
             return
         self.hand, self.committed = None, False
+        self.telling.clear()
         self.snapshot = tuple(self.words)
         self.asked = True
         self.apply(e.Ask(), now)
@@ -185,12 +200,38 @@ class End:
         self.asked = self.hand is None
         return self.hand
 
-    def work(self, now: float) -> None:
-        """The handler does one thing with the message in its hand; its first letter says what."""
+    @property
+    def present(self) -> bool:
+        """Whether its handler runs, so that others may find the view in a room."""
+        return bool(self.view_id) and not self.ended
+
+    @property
+    def works(self) -> bool:
+        """Whether the handler has something to do."""
+        return self.hand is not None and not self.held
+
+    def work(self, now: float, others: Iterable[End] = ()) -> None:
+        """The handler does one thing with the message in its hand; its first letter says what.
+
+        Args:
+            now: seconds.
+            others: the ends of this process's other views, for a handler that tells its room.
+        """
         if self.hand is None:
             return
         data = str(self.hand.data)
-        if data[0] == "r" or (data[0] == "x" and self.committed):
+        if self.telling and holds(self.telling[0], self):
+            self.held = True
+        elif self.telling:
+            self.telling.popleft().hear(data)
+            if not self.telling:
+                self.ask(now)
+        elif data[0] == "t":
+            self.words.append(data)
+            self.telling.extend(others)
+            if not self.telling:
+                self.ask(now)
+        elif data[0] == "r" or (data[0] == "x" and self.committed):
             self.apply(e.Raise(self._token(self.machine.received + self.machine.in_hand, now)), now)
         elif data[0] in "cx" and not self.committed:
             self.words.append(data)
@@ -205,6 +246,11 @@ class End:
                 self.apply(e.Return(), now)
             else:
                 self.ask(now)
+
+    def hear(self, data: str) -> None:
+        """Somebody else's handler tells this view something. It is no event of its machine: it commits nothing."""
+        if not self.machine.over:
+            self.say(data)
 
     def seal(self, now: float, *, final: bool = False) -> None:
         """Send a token for the newest commit, if something has changed since the last one."""

@@ -9,8 +9,8 @@ from .world import Step, World
 
 __all__ = ["CALM", "KEYS", "KINDS", "mishaps", "walk"]
 
-KINDS = "nnnncrxs"
-"""Messages: plain ones, a commit in the middle, one that raises, one that raises after a commit, a secret."""
+KINDS = "nnnncrxst"
+"""Messages: plain ones, a commit in the middle, one that raises, one that raises after a commit, a secret, one for all."""
 KEYS = (("k1",), ("k1", "k2"), ("k2", "k1"), ("k2",))
 """The keys that a process may have: the old one, both, the new one alone."""
 

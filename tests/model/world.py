@@ -178,7 +178,7 @@ class World:
                 ("down", bool(wire.down)),
                 ("judge", alive and end.mount is not None),
                 ("take", alive and end.asked and bool(end.machine.inbox)),
-                ("work", alive and end.hand is not None and not end.machine.over),
+                ("work", alive and end.works and not end.machine.over),
                 ("seal", alive and end.due and not end.machine.over),
             )
             if possible
@@ -314,7 +314,9 @@ class World:
                 raise Broken(f"{message.data} and {given} have one key, {end.view_id}:{message.number}")
 
     def _work(self, index: int) -> None:
-        self.wires[index].end.work(self.now)
+        wire = self.wires[index]
+        room = [other.end for other in self.wires if other.process is wire.process and other.end.present]
+        wire.end.work(self.now, [end for end in room if end is not wire.end])
 
     def _seal(self, index: int) -> None:
         self.wires[index].end.seal(self.now)

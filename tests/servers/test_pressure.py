@@ -42,8 +42,8 @@ async def stashed(setup: Setup, folder: Path, **settings: object) -> AsyncIterat
 
 
 async def mounted(server: Server, path: str = "/items/1", **options: object) -> Client:
-    """A client with a mounted view."""
-    one = Client(server.url(path), **options)  # type: ignore[arg-type]
+    """A client with a mounted view. It is near: how often it is served is the clock of these tests."""
+    one = Client(server.url(path), latency=0, **options)  # type: ignore[arg-type]
     server.peers.push_async_callback(one.abort)
     await one.connect()
     return one

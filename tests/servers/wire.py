@@ -1,4 +1,4 @@
-"""A network that misbehaves: a TCP relay that can be slow, swallow everything for a while, and reset connections."""
+"""A network: a TCP relay that is as long as one likes, and that can be slow, swallow everything for a while, and reset connections."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class Wire:
 
     Attributes:
         port: its own, on the loopback address.
-        latency: seconds that everything takes longer, each way.
+        latency: seconds that everything takes, each way.
         disturbed: until when (of the loop's clock) it is not what it should be.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, latency: float) -> None:
         self.port = 0
-        self.latency = 0.0
+        self.latency = latency
         self.disturbed = 0.0
         self._target = target
         self._hole = 0.0
         self._ends: set[_End] = set()
 
-    async def slow(self, latency: float, seconds: float) -> None:
-        """Be slow for so many seconds."""
+    async def slow(self, more: float, seconds: float) -> None:
+        """Take so much longer, for so many seconds."""
         self._disturb(seconds)
-        self.latency = latency
+        self.latency += more
         await asyncio.sleep(seconds)
-        self.latency = 0.0
+        self.latency -= more
 
     async def swallow(self, seconds: float) -> None:
         """Let nothing through; what was sent comes afterwards, as TCP sends it again."""
@@ -111,7 +111,7 @@ class _End(asyncio.Protocol):
         else:
             self._later(self._other.write, data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - so it is called
+    def connection_lost(self, exc: Exception | None) -> None:
         self._wire.remove(self)
         if self._other is not None:
             self._later(self._other.close)
@@ -153,13 +153,14 @@ class _End(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def wire(target: int) -> AsyncIterator[Wire]:
+async def wire(target: int, latency: float = 0.0) -> AsyncIterator[Wire]:
     """A relay, ended at the end.
 
     Args:
         target: the loopback port that it leads to.
+        latency: seconds that everything takes, each way.
     """
-    one = Wire(target)
+    one = Wire(target, latency)
     server = await asyncio.get_running_loop().create_server(lambda: _End(one), "127.0.0.1", 0)
     one.port = server.sockets[0].getsockname()[1]
     try:

@@ -1,0 +1,30 @@
+"""Handlers that tell each other's views something, in every order: no hand-over of one holds up another."""
+
+from __future__ import annotations
+
+import pytest
+
+from quart_stash.core.connection import State
+
+from . import server
+from .explore import ROOM, explore
+from .oracle import Broken
+from .server import End
+
+LIMIT = 500_000
+
+
+def test_no_room_deadlocks() -> None:
+    """Whatever the order in which two views of a room are handed over and tell each other things, each drain ends."""
+    assert explore(ROOM, LIMIT).states < LIMIT
+
+
+def test_a_deadlock_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were everybody held who sends to a view whose final token is out, as was once so, the explorer would say it."""
+
+    def holds(view: End, caller: End) -> bool:
+        return view.machine.state is State.HANDED
+
+    monkeypatch.setattr(server, "holds", holds)
+    with pytest.raises(Broken, match="a drain does not end|rests in"):
+        explore(ROOM, LIMIT)
