@@ -41,7 +41,7 @@ class Scenario:
         of: the faults that there are.
         refusals: how many attempts to connect fail, or meet a process that is leaving.
         hears_retired: see `World`.
-        tabs: how many there are, in one room.
+        tabs: how many there are; several are in one room, and live to begin with.
     """
 
     sends: str
@@ -151,6 +151,8 @@ def explore(scenario: Scenario, limit: int) -> Count:
     """
     world = World(scenario.tabs, hears_retired=scenario.hears_retired)
     world.step(("start", ("k1",), 1))
+    if scenario.tabs > 1:
+        world.rest(1)
     count = Count()
     seen: set[int] = set()
     stack: list[tuple[bytes, Scenario, Path]] = [(_pack(world), scenario, None)]

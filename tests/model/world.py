@@ -463,17 +463,23 @@ class World:
             Broken: the guarantee does not hold.
         """
         self._start(("k2", "k1"), 2)
-        fitting = len(self.processes)
-        for _ in range(rounds):
-            if not self._settle_once(fitting):
-                break
-        else:
-            raise Broken("it never comes to rest")
+        self.rest(len(self.processes), rounds)
         for process in self.processes:
             if process.draining and process.up:
                 self._check_drained(process)
         for tab in self.tabs:
             self._check_end(tab)
+
+    def rest(self, fitting: int, rounds: int = 60) -> None:
+        """Let everything happen that is to happen; tabs that dial get through to this process.
+
+        Raises:
+            Broken: there is no end to it, or the guarantee does not hold.
+        """
+        for _ in range(rounds):
+            if not self._settle_once(fitting):
+                return
+        raise Broken("it never comes to rest")
 
     def _settle_once(self, fitting: int) -> bool:
         """Let everything happen that is to happen. Returns whether there was something."""
