@@ -153,12 +153,10 @@ def hear(state: Any, note: Note) -> None:
 
 def said(state: Any) -> str:
     """Return what the state says."""
-    text = f"{getattr(state, LAST)} {state.count} {state.doubled} {state.skipped} {PROCESS}"
-    return (
-        f"{text} {state.joined} {state.cursor} {state.heard} {state.wrong}"
-        if isinstance(state, Member)
-        else text
-    )
+    said = [getattr(state, name) for name in (LAST, "count", "doubled", "skipped")] + [PROCESS]
+    if isinstance(state, Member):
+        said += [getattr(state, name) for name in ("joined", "cursor", "heard", "wrong")]
+    return " ".join(map(str, said))
 
 
 def renamed(old: str, new: str) -> Callable[[dict[str, Any]], dict[str, Any]]:

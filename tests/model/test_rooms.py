@@ -26,5 +26,5 @@ def test_a_deadlock_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         return view.machine.state is State.HANDED
 
     monkeypatch.setattr(server, "holds", holds)
-    with pytest.raises(Broken, match="a drain does not end|rests in|counts 0 messages of 1"):
+    with pytest.raises(Broken, match=r"a drain does not end|rests in|counts 0 messages of 1"):
         explore(ROOM, LIMIT)

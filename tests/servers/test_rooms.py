@@ -61,7 +61,9 @@ async def test_a_room_that_talks(setup: Setup, tmp_path: Path) -> None:
 
         status, _, said = await server.get("/rebalance/0.5", "POST")
         assert (status, json.loads(said)) == (200, {"synced": MEMBERS // 2})
-        await eventually(lambda: sum(member.mounts for member in members) == MEMBERS * 3 // 2, "the new mounts")
+        await eventually(
+            lambda: sum(member.mounts for member in members) == MEMBERS * 3 // 2, "the new mounts"
+        )
         status, _, said = await server.get("/tell/news", "POST")
         assert (status, json.loads(said)) == (200, [True] * MEMBERS)
         ticks = [member.heard.count("tick") for member in members]
@@ -74,7 +76,10 @@ async def test_a_room_that_talks(setup: Setup, tmp_path: Path) -> None:
         )
 
         server.signal()
-        assert await server.exited() in (0, -signal.SIGTERM)  # Uvicorn ends itself with the signal that it was given
+        assert await server.exited() in (
+            0,
+            -signal.SIGTERM,
+        )  # Uvicorn ends itself with the signal that it was given
         for task in talking:
             task.cancel()
         assert f"drained: {MEMBERS} of {MEMBERS} synced, 0 timed out" in server.log, server.log
