@@ -12,8 +12,11 @@ from playwright.async_api import Page
 from tests.browser.fleet import connected, tab, witnessed
 from tests.servers.harness import UVICORN, serving
 from tests.servers.proxies import PROXIES
+from tests.servers.wire import wire
 
 APP = "tests.browser.apps.versions"
+AWAY = 0.04
+"""Seconds that the browser is away from the proxy, each way."""
 
 # Every socket that the page opens says what becomes of it.
 WATCH = """
@@ -65,10 +68,11 @@ async def test_the_next_socket_is_open_before_the_old_one_is_closed(name: str, t
         serving(UVICORN, tmp_path / "a", app=APP, environment=environment) as a,
         serving(UVICORN, tmp_path / "b", app=APP, environment=environment) as b,
         PROXIES[name]([a.port, b.port], tmp_path) as proxy,
-        tab(f"http://127.0.0.1:{proxy.port}/_stash/ready") as page,
+        wire(proxy.port, AWAY) as away,
+        tab(f"http://127.0.0.1:{away.port}/_stash/ready") as page,
     ):
         await page.add_init_script(WATCH)
-        await page.goto(f"http://127.0.0.1:{proxy.port}/")
+        await page.goto(f"http://127.0.0.1:{away.port}/")
         await connected(page)
         await page.evaluate(HOOK)
         await page.evaluate("socket.send('one')")

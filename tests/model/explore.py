@@ -62,9 +62,9 @@ SCENARIOS = (
     Scenario("nrn", of=("crash",), refusals=0),
     Scenario("n", 2, ("crash", "cut", "reload"), refusals=0),
     Scenario("n", 4, ("cut",), refusals=0),  # so often that the message is given up
-    ROOM,
 )
 DEEP = (
+    ROOM,
     *(Scenario(kind, hears_retired=True) for kind in "ncrxsf"),
     Scenario("nn"),
     Scenario("n", 2),
