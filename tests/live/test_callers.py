@@ -63,7 +63,7 @@ async def hand_over(process: Process, pipe: Pipe, *, sent: int = 0) -> None:
 async def test_a_room_does_not_hold_up_its_own_drain() -> None:
     """Handlers that tell all views of a room sync at once, however far apart their peers are."""
     room = Room()
-    process = Process(room.tell, Words)
+    process = Process(room.tell, Words, latency=0)
     pipes = [await process.mount() for _ in range(12)]
 
     async def peer(pipe: Pipe, distance: float) -> None:
@@ -239,7 +239,7 @@ async def test_a_child_of_the_handler_is_held_and_then_freed() -> None:
 async def test_a_peer_that_does_not_read_holds_up_nobody_for_long() -> None:
     """A full queue holds its sender for a second once, then no more until the peer has read; others get theirs at once."""
     room = Room()
-    process = Process(room.sit, Words, max_queue=4)
+    process = Process(room.sit, Words, latency=0, max_queue=4)
     stuck, well = [await process.mount(), await process.mount()]
     await settle()
     stuck.readable = False
