@@ -244,7 +244,7 @@ class Gateway:
         self._introduced = True
         found = self._context.look(server, self)
         lost = server.polls and not found
-        cuts = server.name == "granian" and server.stop is None
+        cuts = server.name == "granian" and not (server.stop and self._signals)
         ways = [self._context.name] if found else []
         if self._signals and not lost and not cuts:
             ways.append(SignalChain.name)

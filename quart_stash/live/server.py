@@ -14,6 +14,7 @@ import inspect
 import multiprocessing
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -65,8 +66,8 @@ class ServerInfo:
             return None
         found: dict[int, tuple[Any, Any]] = {}
         for package, names in _running():
-            event = getattr(names.get("context"), "terminated", None)
-            if package == self.name and callable(getattr(event, "wait", None)) and hasattr(event, "is_set"):
+            event = getattr(names.get("context"), "terminated", None) if package == self.name else None
+            if callable(getattr(event, "wait", None)) and hasattr(event, "is_set"):
                 found[id(event)] = (_config(names), event)
         ours = [event for config, event in found.values() if config is self.config]
         if len(ours) != 1:
@@ -79,7 +80,7 @@ class ServerInfo:
         Its worker gives them to the loop, which would stop the server at once, beside any handler of ours.
         """
         stop = self.stop
-        if stop is None:
+        if stop is None or threading.current_thread() is not threading.main_thread():
             return
         for signum in (signal.SIGTERM, signal.SIGINT):
             if asyncio.get_running_loop().remove_signal_handler(signum):
@@ -89,9 +90,9 @@ class ServerInfo:
 def server_around() -> ServerInfo:
     """Find the server that calls us. To be called in the task of a scope, of any type."""
     frames = list(_calling())
-    name = next((package for package, _ in frames if package in _SERVERS), "")
-    if not name:
+    if not frames:
         return ServerInfo()
+    name = frames[0][0]
     config = next((found for package, names in frames if package == name and (found := _config(names))), None)
     return ServerInfo(name, _limit(name, frames, config), config, _stop(frames))
 
@@ -119,30 +120,30 @@ def queued_on(transport: asyncio.WriteTransport) -> int:
 
     One for TLS knows only what it has not encrypted yet; the rest waits on the transport beneath it.
     """
-    beneath = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-    return sum(_size(one) for one in (transport, beneath) if one is not None)
-
-
-def _size(transport: Any) -> int:
+    size = 0
     with contextlib.suppress(Exception):  # that of TLS raises once it is closed, and so may others
-        return int(transport.get_write_buffer_size())
-    return 0
+        size += transport.get_write_buffer_size()
+    with contextlib.suppress(Exception):  # most have none beneath them
+        size += cast("Any", transport)._ssl_protocol._transport.get_write_buffer_size()
+    return size
 
 
 def _calling() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Walk up the call stack: the package of each frame, and its names."""
+    """Walk up the call stack: the package of each frame of a server, and its names."""
     frame: FrameType | None = inspect.currentframe()
     while frame is not None:
-        yield _package(frame), frame.f_locals
+        if (package := _package(frame)) in _SERVERS:
+            yield package, frame.f_locals
         frame = frame.f_back
 
 
 def _running() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Walk through what the tasks of this loop are at: the package of each coroutine, and its names."""
+    """Walk through what the tasks of this loop are at: the package of each coroutine of a server, and its names."""
     for task in asyncio.all_tasks():
         one: Any = task.get_coro()
         while (frame := getattr(one, "cr_frame", None)) is not None:
-            yield _package(frame), frame.f_locals
+            if (package := _package(frame)) in _SERVERS:
+                yield package, frame.f_locals
             one = one.cr_await
 
 

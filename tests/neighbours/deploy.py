@@ -68,10 +68,9 @@ class Deploy:
         assert sum(int(synced) for synced, *_ in summaries) == PEERS
         assert all((late, others) == ("0", "") for _, _, late, others in summaries)
         assert self.trouble == []
-        name = self.setup.server or self.setup.name.partition("-")[0]
         assert self.first_lines
         assert all(
-            f"shutdown under {name} is noticed by" in line and self.setup.way in line
+            f"shutdown under {self.setup.served_by} is noticed by" in line and self.setup.way in line
             for line in self.first_lines
         )
 

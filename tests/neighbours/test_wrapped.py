@@ -18,7 +18,7 @@ WRAPPED = ("with_sentry", "with_opentelemetry", "with_opentelemetry_inside", "wi
 
 def around(setup: Setup, app: str, **changes: Any) -> Setup:
     """Return a set-up that serves one neighbour."""
-    return replace(setup, app=f"{APPS}.{app}", server=setup.name.partition("-")[0], **changes)
+    return replace(setup, app=f"{APPS}.{app}", **changes)
 
 
 @pytest.mark.parametrize("app", WRAPPED)

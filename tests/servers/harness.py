@@ -63,6 +63,11 @@ class Setup:
     mount: str = ""
     late: bool = False
 
+    @property
+    def served_by(self) -> str:
+        """The name of the server in the start-up line."""
+        return self.server or self.name.partition("-")[0]
+
 
 _CONTEXT, _CHAIN = "Hypercorn's worker context", "a chained SIGTERM handler"
 _HYPERCORN = ("-m", "hypercorn", "{app}:app", "-b", "fd://{fd}")
@@ -103,7 +108,7 @@ GRANIAN_2 = replace(
     GRANIAN, name="granian-2", command=(*GRANIAN.command, "--workers", "2", "--loop", "asyncio"), workers=2
 )
 DAPHNE = Setup("daphne", ("-m", "daphne", "--fd", "{fd}", "{app}:app"), _CHAIN, late=True)
-RUN = Setup("app-run", ("run.py", "{app}", "fd://{fd}"), _CHAIN)
+RUN = Setup("app-run", ("run.py", "{app}", "fd://{fd}"), _CHAIN, server="hypercorn")
 
 SETUPS = (
     HYPERCORN,
@@ -114,12 +119,12 @@ SETUPS = (
     UVICORN,
     UVICORN_2,
     GUNICORN,
-    Setup("gunicorn-2", (*_GUNICORN, "-w", "2"), _CHAIN, workers=2),
+    Setup("gunicorn-2", (*_GUNICORN, "-w", "2"), _CHAIN, workers=2, server="uvicorn"),
     RUN,
     Setup("hypercorn-serve-trigger", ("serve.py", "{app}", "fd://{fd}"), _CHAIN),
-    Setup("drain-by-hand", _HYPERCORN, _CONTEXT, by_hand=True),
-    Setup("starlette-hypercorn", _HYPERCORN, _CONTEXT, app="starlette_app"),
-    Setup("starlette-uvicorn", _UVICORN, _CHAIN, app="starlette_app"),
+    Setup("drain-by-hand", _HYPERCORN, _CONTEXT, by_hand=True, server="hypercorn"),
+    Setup("starlette-hypercorn", _HYPERCORN, _CONTEXT, app="starlette_app", server="hypercorn"),
+    Setup("starlette-uvicorn", _UVICORN, _CHAIN, app="starlette_app", server="uvicorn"),
 )
 """Every way of docs/protocol.md's promise that a server's views survive it."""
 

@@ -140,10 +140,11 @@ def test_the_log_is_clean(run: Run) -> None:
 
 
 def test_the_start_up_line_names_the_way(run: Run) -> None:
-    """Each worker says at its start how it will notice a shutdown."""
+    """Each worker says at its start under which server it is, and how it will notice a shutdown."""
     lines = [line for line in run.log.splitlines() if " is noticed by " in line]
     assert len(lines) == run.setup.workers
     assert all(run.setup.way in line for line in lines)
+    assert all(f"shutdown under {run.setup.served_by} is noticed" in line for line in lines)
 
 
 def test_everybody_goes_on_with_the_new_process(run: Run) -> None:
