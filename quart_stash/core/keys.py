@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -20,24 +21,59 @@ _MIN_SECRET = 16
 _MIN_DISTINCT = 4
 _HOW_TO = "; make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
-# What guides and tutorials print, so what attackers try first, in lower case and without separators.
-# Nothing else is taken off: what is left of random bytes could then be a word by chance.
-_SEPARATORS = re.compile(r"[\s._,;:!?'\"-]")
-_SAMPLES = frozenset(
-    {
-        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
-        "5#y2lf4q8z\xec]/",
-        r"5#y2lf4q8z\n\xec]/",  # the same as it is printed, its escapes not evaluated
+# Separators and case are taken off before a secret is looked up; nothing else is, since what is left of random
+# bytes could then be a sample by chance.
+_SEPARATORS = re.compile(r"[\s._,;:!?'\"()\[\]/\\-]")
+
+
+def _plain(text: str) -> str:
+    return _SEPARATORS.sub("", text.lower())
+
+
+# What guides, tutorials and frameworks print or start with, so what attackers try first.
+_SAMPLES: Final = frozenset(
+    _plain(sample)
+    for sample in (
+        "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe",  # ours, in docs/testing.md until it was refused
+        "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",  # Flask and Quart
+        '_5#y2L"F4Q8z\n\xec]/',
+        r'_5#y2L"F4Q8z\n\xec]/',  # as it is printed, its escapes not evaluated
+        "A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
+        '\xfd{H\xe5<\x95\xf9\xe3\x96.5\xd1\x01O<!\xd5\xa2\xa0\x9fR"\xa1\xa8',
+        r"\xfd{H\xe5<\x95\xf9\xe3\x96.5\xd1\x01O<!\xd5\xa2\xa0\x9fR\"\xa1\xa8",
+        r"""\xfd{H\xe5<\x95\xf9\xe3\x96.5\xd1\x01O<!\xd5\xa2\xa0\x9fR"\xa1\xa8""",
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",  # FastAPI
+        "3b7cd727ee24e8444053437c36cc66c3",  # Rails
+        "3b7cd727ee24e8444053437c36cc66c4",
+        "c292a0a3aa32397cdb050e233733900f",  # Redash
+        "\2\1thisismyscretkey\1\2\\e\\y\\y\\h",  # Superset
+        r"\2\1thisismyscretkey\1\2\e\y\y\h",
+        "ThisTokenIsNotSoSecretChangeIt",  # Symfony
+        "SomeRandomStringWith32Characters",  # Laravel
+        "keyboard cat",  # Express
+        "shhhh, very secret",
+        "CHANGE_ME!!!! (P.S. the SECRET_KEY environment variable will be used, if set, instead).",  # Django
+        "a-string-secret-at-least-256-bits-long",  # jwt.io
+        "your-256-bit-secret",
+        "correct horse battery staple",
         "1234567890123456",
         "12345678901234567890",
         "0123456789abcdef",
+        "0123456789abcdef0123456789abcdef",
         "abcdefghijklmnopqrstuvwxyz",
-    }
+    )
 )
-_SAMPLE_WORDS = re.compile(
-    r"(?:secret|key|dev|development|change|changed|changeme|me|my|your|super|this|is|app|flask|quart|here|in"
-    r"|insecure|password|please|production|replace|to|random|string)+[0-9]*"
+_INSECURE_PREFIX: Final = "django-insecure-"
+_WORDS: Final = frozenset(
+    "a after an and app application be before bit bits cat change changed changeme characters complex cookie "
+    "default demo deploy deployment dev development do django example fastapi fixme flask for generated go hello "
+    "here hidden i id in insecure insert is it jwt key keyboard keys laravel local long me must my new no not of "
+    "only own password placeholder please prod production quart quite rails random replace sample secret secrets "
+    "secure session set should shared shh shhh shhhh signing so some something starlette string strong super "
+    "symfony temporary test testing text that the this to todo token top use used value very with world you "
+    "your".split()
 )
+_LONGEST_WORD: Final = max(map(len, _WORDS))
 
 
 class Keyring:
@@ -119,14 +155,29 @@ def _problem(secret: object) -> str | None:
     """Say what is wrong with a secret, without showing it."""
     if not isinstance(secret, str | bytes):
         return f"must be text or bytes, not {type(secret).__name__}"
-    if not secret:
-        return "is empty"
     text = secret if isinstance(secret, str) else secret.decode("latin-1")
-    plain = _SEPARATORS.sub("", text.lower())
-    if plain in _SAMPLES or _SAMPLE_WORDS.fullmatch(plain):
+    if not secret or text.isspace():
+        return "is empty"
+    plain = _plain(text)
+    if plain in _SAMPLES or not plain or _only_words(plain) or text.lower().startswith(_INSECURE_PREFIX):
         return "is a sample that everybody knows"
-    if len(secret) < _MIN_SECRET:
+    if isinstance(secret, str):
+        text = text.strip()  # white space around a text is nobody's choice
+    if len(text) < _MIN_SECRET:
         return f"is shorter than {_MIN_SECRET} characters"
     if len(set(text)) < _MIN_DISTINCT:
         return "repeats the same few characters"
     return None
+
+
+def _only_words(plain: str) -> bool:
+    """Whether a text is words of samples in a row, and then digits. Each position is looked at once."""
+    plain = plain.rstrip("0123456789")
+    starts = [True] + [False] * len(plain)
+    for end in range(1, len(plain) + 1):
+        if not any(starts[max(0, end - _LONGEST_WORD) : end]):
+            return False
+        starts[end] = any(
+            starts[begin] and plain[begin:end] in _WORDS for begin in range(max(0, end - _LONGEST_WORD), end)
+        )
+    return starts[-1]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +46,27 @@ def refused(*ring: Any) -> str:
         '_5#y2L"F4Q8z\\n\\xec]/',
         "1234567890123456",
         b"secret key secret key",
+        "A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
+        '\xfd{H\xe5<\x95\xf9\xe3\x96.5\xd1\x01O<!\xd5\xa2\xa0\x9fR"\xa1\xa8',
+        pytest.param(
+            b'\xfd{H\xe5<\x95\xf9\xe3\x96.5\xd1\x01O<!\xd5\xa2\xa0\x9fR"\xa1\xa8', id="old Flask's, as bytes"
+        ),
+        r"\xfd{H\xe5<\x95\xf9\xe3\x96.5\xd1\x01O<!\xd5\xa2\xa0\x9fR\"\xa1\xa8",
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+        "django-insecure-" + "k3#9dJ!x" * 6,
+        "CHANGE_ME!!!! (P.S. the SECRET_KEY environment variable will be used, if set, instead).",
+        "3b7cd727ee24e8444053437c36cc66c3",
+        "SomeRandomString",
+        "SomeRandomStringWith32Characters",
+        "YourSecretKey!!!",
+        "ThisTokenIsNotSoSecretChangeIt",
+        "keyboard cat",
+        "shhhh, very secret",
+        "\\2\\1thisismyscretkey\\1\\2\\e\\y\\y\\h",
+        "c292a0a3aa32397cdb050e233733900f",
+        "your-256-bit-secret",
+        "  change me please, it is not for production  ",
+        "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe",
     ],
 )
 def test_sample(secret: str | bytes) -> None:
@@ -59,6 +82,10 @@ def test_sample(secret: str | bytes) -> None:
         ([], "no secret"),
         ([""], "empty"),
         ([b""], "empty"),
+        ([" \t\n\r" * 8], "empty"),
+        ([b"\t\n\v\f\r  " * 8], "empty"),
+        (["\u2003\u2002\u2001\u2000 " * 8], "empty"),
+        (["0f3a9c71b2" + " \t\n" * 8], "shorter"),
         ([None], "NoneType"),
         ([12345678901234567], "int"),
         (["0f3a9c"], "shorter"),
@@ -73,6 +100,48 @@ def test_unfit(ring: list[Any], word: str) -> None:
     text = refused(*ring)
     assert word in text
     assert "secrets.token_urlsafe(32)" in text
+
+
+class Counted(str):
+    """Text that counts how often a part of it is taken."""
+
+    parts = 0
+
+    def __getitem__(self, key: Any) -> str:
+        Counted.parts += 1
+        return super().__getitem__(key)
+
+    def rstrip(self, chars: str | None = None, /) -> Counted:
+        return self
+
+
+def test_words_are_looked_for_in_linear_time() -> None:
+    """A secret of words that ends in none takes work in proportion to its length, however it can be divided."""
+    work = {}
+    for times in (10, 20, 40):
+        Counted.parts = 0
+        assert not keys._only_words(Counted("changeme" * times + "~"))
+        work[times] = Counted.parts
+    assert work[40] <= 2.2 * work[20] <= 5 * work[10]
+
+
+def test_a_long_secret_of_words_is_judged() -> None:
+    """The words of a sample in a row, thousands of them, are a sample."""
+    assert "sample" in refused("change" * 10_000 + "changeme123")
+    Keyring(["change" * 10_000 + "~"])
+
+
+def test_own_documentation() -> None:
+    """No text of our documentation that looks like a key is taken for one: readers copy it."""
+    root = Path(__file__).parents[2]
+    pages = [
+        root / "README.md",
+        *root.joinpath("docs").glob("*.md"),
+        *root.joinpath("examples").glob("**/*.py"),
+    ]
+    for page in pages:
+        for found in re.findall(r"(?i)secret_key[\"']?\]? *= *[bru]*([\"'])(.+?)\1", page.read_text()):
+            refused(found[1])
 
 
 def test_fallback_too() -> None:

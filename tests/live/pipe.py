@@ -32,7 +32,7 @@ from tests.distance import FAR, distance
 
 P = ParamSpec("P")
 
-SECRET = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
+SECRET = "t5RkWq2ZxN8vBj3mLs6dHc9yPf4gTa7u"
 OTHER_SECRET = "q1WmZ8nXo5RtY2uKc7VbE4aSjD9hGf3L"
 EPOCH = 1_700_000_000.0
 """The wall clock's time when a virtual clock starts."""

@@ -23,7 +23,7 @@ __all__ = ["MAX_AGE", "Down", "End", "Process", "content"]
 
 MAX_AGE = 86_400.0
 LIMITS = frames.Limits(message=1000, mount=5000)
-SECRETS = {"k1": "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe", "k2": "q1WmZ8nXo5RtY2uKc7VbE4aSjD9hGf3L"}
+SECRETS = {"k1": "t5RkWq2ZxN8vBj3mLs6dHc9yPf4gTa7u", "k2": "q1WmZ8nXo5RtY2uKc7VbE4aSjD9hGf3L"}
 HERE = Context("view", ("model",))
 
 Down = frames.ServerControl | str | int

@@ -20,7 +20,7 @@ logging.basicConfig(level=logging.INFO, format="%(process)d %(name)s %(levelname
 DOCS = Path(__file__).parents[3] / "docs" / "writing-views.md"
 
 app = Quart(__name__)
-app.config["SECRET_KEY"] = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
+app.config["SECRET_KEY"] = "t5RkWq2ZxN8vBj3mLs6dHc9yPf4gTa7u"
 app.config["STASH_SYNC_INTERVAL"] = 0
 app.config.from_prefixed_env()
 stash = QuartStash(app)

@@ -51,6 +51,6 @@ app = StashMiddleware(
             WebSocketRoute("/plain", plain),
         ]
     ),
-    secret_key="x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe",
+    secret_key="t5RkWq2ZxN8vBj3mLs6dHc9yPf4gTa7u",
     shutdown_timeout=float(os.environ.get("QUART_STASH_SHUTDOWN_TIMEOUT", "10")),
 )

@@ -18,7 +18,7 @@ if os.environ.get("APP_LOGGING") != "default":
 log = logging.getLogger("app")
 
 app = Quart(__name__)
-app.config["SECRET_KEY"] = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
+app.config["SECRET_KEY"] = "t5RkWq2ZxN8vBj3mLs6dHc9yPf4gTa7u"
 app.config.from_prefixed_env()
 stash = QuartStash(app)
 
