@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .core.keys import Keyring
-from .core.origin import check_allowed
+from .core.origin import Origins
 from .errors import ConfigurationError
 
 __all__ = ["StashConfig"]
@@ -64,7 +64,7 @@ class StashConfig:
             "max_mount_size",
             "must be larger than STASH_MAX_STATE_SIZE by half: a mount carries the state's token",
         )
-        check_allowed(self.allowed_origins)
+        Origins(self.allowed_origins)
         prefix = self.url_prefix
         _require(
             prefix.startswith("/") and not prefix.endswith("/") and "//" not in prefix,

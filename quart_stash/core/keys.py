@@ -64,15 +64,16 @@ _SAMPLES: Final = frozenset(
     )
 )
 _INSECURE_PREFIX: Final = "django-insecure-"
-_WORDS: Final = frozenset(
+_SAMPLE_WORDS: Final = (
     "a after an and app application be before bit bits cat change changed changeme characters complex cookie "
     "default demo deploy deployment dev development do django example fastapi fixme flask for generated go hello "
     "here hidden i id in insecure insert is it jwt key keyboard keys laravel local long me must my new no not of "
     "only own password placeholder please prod production quart quite rails random replace sample secret secrets "
     "secure session set should shared shh shhh shhhh signing so some something starlette string strong super "
     "symfony temporary test testing text that the this to todo token top use used value very with world you "
-    "your".split()
+    "your"
 )
+_WORDS: Final = frozenset(_SAMPLE_WORDS.split())
 _LONGEST_WORD: Final = max(map(len, _WORDS))
 
 

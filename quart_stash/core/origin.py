@@ -8,13 +8,16 @@ from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
 from ..errors import ConfigurationError
+from .handshake import MAX_HOST
 
-__all__ = ["check_allowed", "origin_allowed"]
+__all__ = ["Origins"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.\-]*)://(.+)", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/?#@\\,%\x00-\x20\x7f]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 _WILDCARD = "*."
+_DISPUTED = frozenset("ßς\u200c\u200d")
+_MAX_ORIGIN: Final = MAX_HOST + 64  # with its scheme
 
 
 class _Origin(NamedTuple):
@@ -23,45 +26,49 @@ class _Origin(NamedTuple):
     port: int | None
 
 
-def origin_allowed(origin: str | None, host: str | None, scheme: str, allowed: Sequence[str] | None) -> bool:
-    """Decide whether a page of this origin may open a socket here. It never raises on what a client sends.
-
-    Browsers send an Origin with every WebSocket handshake and pages can't change it, so it tells a foreign
-    page that rides on the user's cookies. Other programs may send what they like: without a header there is
-    no page.
+class Origins:
+    """Decides which pages may open a socket here. It never raises on what a client sends.
 
     Args:
-        origin: the handshake's Origin header, if there was one.
-        host: its Host header.
-        scheme: of the connection as this process sees it; behind a proxy that ends TLS it is "ws".
         allowed: origins that are allowed besides the host's own, as `https://example.com`, or
             `https://*.example.com` for all its sub-domains (not itself).
 
-    Returns:
-        Whether to accept. `null` (a sandboxed frame, a file) never is.
-    """
-    if origin is None:
-        return True
-    page = _parse_origin(origin)
-    if page is None:
-        return False
-    return _is_own(page, host, scheme) or any(_matches(page, entry) for entry in allowed or ())
-
-
-def check_allowed(allowed: Sequence[str] | None) -> None:
-    """Refuse an allow-list with an entry that no origin can ever match.
-
     Raises:
-        ConfigurationError: it names the entry.
+        ConfigurationError: no origin can ever match an entry; the text names it.
     """
-    if isinstance(allowed, str):
-        raise ConfigurationError("the allowed origins are a list, not one text")
-    for entry in allowed or ():
-        if _parse_entry(entry) is None:
-            raise ConfigurationError(
-                f"{entry!r} is not an origin: write https://example.com, "
-                "or https://*.example.com for its sub-domains"
-            )
+
+    def __init__(self, allowed: Sequence[str] | None = None) -> None:
+        if isinstance(allowed, str):
+            raise ConfigurationError("the allowed origins are a list, not one text")
+        # Once, and not at every handshake.
+        self._allowed = [_parse_entry(entry) for entry in allowed or ()]
+
+    def allow(self, origin: str | None, host: str | None, scheme: str) -> bool:
+        """Decide whether a page of this origin may open a socket here.
+
+        Browsers send an Origin with every WebSocket handshake and pages can't change it, so it tells a foreign
+        page that rides on the user's cookies. Other programs may send what they like: without a header there is
+        no page. Browsers write names in punycode, so nothing but short ASCII is looked at: IDNA takes time that
+        grows with the square of what is sent.
+
+        Args:
+            origin: the handshake's Origin header, if there was one.
+            host: its Host header.
+            scheme: of the connection as this process sees it; behind a proxy that ends TLS it is "ws".
+
+        Returns:
+            Whether to accept. `null` (a sandboxed frame, a file) never is.
+        """
+        if host is not None and (len(host) > MAX_HOST or not host.isascii()):
+            return False
+        if origin is None:
+            return True
+        if len(origin) > _MAX_ORIGIN or not origin.isascii():
+            return False
+        page = _parse_origin(origin)
+        if page is None:
+            return False
+        return _is_own(page, host, scheme) or any(_matches(page, *entry) for entry in self._allowed)
 
 
 def _is_own(page: _Origin, host: str | None, scheme: str) -> bool:
@@ -79,22 +86,34 @@ def _is_own(page: _Origin, host: str | None, scheme: str) -> bool:
     return page.port == port
 
 
-def _matches(page: _Origin, entry: str) -> bool:
-    pattern = _parse_entry(entry)
-    if pattern is None:
-        return False
-    wildcard, origin = pattern
+def _matches(page: _Origin, wildcard: bool, origin: _Origin) -> bool:
     if not wildcard:
         return page == origin
     return page.host.endswith("." + origin.host) and page._replace(host=origin.host) == origin
 
 
-def _parse_entry(entry: str) -> tuple[bool, _Origin] | None:
+def _parse_entry(entry: str) -> tuple[bool, _Origin]:
     """Parse an allow-list's entry into: does it stand for sub-domains, of what."""
     scheme, separator, rest = entry.partition("://")
     wildcard = rest.startswith(_WILDCARD)
-    origin = _parse_origin(scheme + separator + rest.removeprefix(_WILDCARD))
-    return None if origin is None else (wildcard, origin)
+    try:
+        # Browsers and this codec differ about these letters. Everything else that people write is one name.
+        if set(rest) & _DISPUTED:
+            raise ValueError
+        name = rest.removeprefix(_WILDCARD)
+        origin = _parse_origin(scheme + separator + _punycode(name))
+    except ValueError:
+        origin = None
+    if origin is None:
+        raise ConfigurationError(
+            f"{entry!r} is not an origin: write https://example.com, or https://*.example.com for its sub-domains, "
+            "and a name beyond ASCII in punycode (xn--…) where it is not understood"
+        )
+    return wildcard, origin
+
+
+def _punycode(authority: str) -> str:
+    return authority if authority.isascii() else authority.encode("idna").decode("ascii")
 
 
 def _parse_origin(text: str) -> _Origin | None:
@@ -110,7 +129,7 @@ def _parse_origin(text: str) -> _Origin | None:
 
 
 def _parse_host(text: str) -> tuple[str, int | None] | None:
-    """Parse `host[:port]` into a normalised host (lower case, punycode, shortest IPv6) and a port."""
+    """Parse `host[:port]` into a normalised host (lower case, shortest IPv6) and a port."""
     match = _HOST.fullmatch(text)
     if match is None:
         return None
@@ -118,11 +137,9 @@ def _parse_host(text: str) -> tuple[str, int | None] | None:
     if port is not None and port > 65535:
         return None
     name = match[1].lower()
+    if "*" in name or name.startswith("."):
+        return None
     try:
-        if name.startswith("["):
-            return f"[{IPv6Address(name[1:-1]).compressed}]", port
-        if "*" in name or name.startswith("."):
-            return None
-        return (name if name.isascii() else name.encode("idna").decode("ascii")), port
+        return (f"[{IPv6Address(name[1:-1]).compressed}]" if name.startswith("[") else name), port
     except ValueError:
         return None

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..config import StashConfig
-from ..core.origin import origin_allowed
+from ..core.handshake import header
+from ..core.origin import Origins
 from ..errors import ConfigurationError
 from ..shown import shown
 from .drainer import Drainer, Notify
@@ -69,6 +70,7 @@ class Gateway:
             hand_over=lambda old: self._hand_over(self.drainer.staying(old)),
         )
         self._config = config
+        self._origins = Origins(config.allowed_origins)
         self._timeout = config.shutdown_timeout
         self._context = HypercornContext()
         self._server: ServerInfo | None = None
@@ -166,10 +168,10 @@ class Gateway:
                 cut(socket)
 
     def _origin_allowed(self, scope: Scope) -> bool:
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = scope["headers"]
         scheme = "https" if scope.get("scheme") == "wss" else "http"
-        origin, host = headers.get(b"origin"), headers.get(b"host")
-        if origin_allowed(origin, host, scheme, self._config.allowed_origins):
+        origin, host = header(headers, b"origin"), header(headers, b"host")
+        if self._origins.allow(origin, host, scheme):
             return True
         origin = shown(origin)
         self.notices.say(
