@@ -102,6 +102,10 @@ class StashMiddleware:
         """
         return await self._serving().gateway.rebalance(fraction)
 
+    async def close_views(self, identity: str) -> int:
+        """Close every view in this process that belongs to somebody. See `QuartStash.close_views`."""
+        return await self._serving().close_views(identity)
+
     def _serving(self) -> Host:
         if self._host is None or self._host.gateway.loop is not asyncio.get_running_loop():
             self._host = Host(self._config, self._keyring)
@@ -180,7 +184,7 @@ async def mount_view(
         state: the type of the state, or a `StateType` with migrations.
         version: of the state, where `state` is a type.
         name: tells the view from others; default: the path.
-        arguments: what else tokens are bound to; default: the scope's `path_params`.
+        arguments: what else tokens are bound to, besides host, path and query: what JSON can hold.
         identity: who the connection belongs to. A page that is tagged with another owner mounts without what was
             typed there.
 
@@ -201,11 +205,10 @@ async def mount_view(
     )
     over = asyncio.timeout(None)
     pump = asyncio.create_task(_pump(receive, over))
-    bound = scope.get("path_params", {}) if arguments is None else arguments
     entered = False
     try:
         await asyncio.sleep(0)  # the pump is first to receive: whoever comes second is told off
-        mounted = host.mounted(session, view_type, arguments=bound, identity=identity, page_tag=page_tag)
+        mounted = host.mounted(session, view_type, arguments=arguments, identity=identity, page_tag=page_tag)
         async with over, mounted as view:
             entered = True
             yield view

@@ -21,7 +21,7 @@ from .core.frames import SUBPROTOCOL
 from .core.state import Migration, StateType
 from .core.tokens import Context
 from .errors import ConfigurationError
-from .host import Host, NotMounted, ViewType
+from .host import Host, NotMounted, ViewType, check_identity
 from .identity import SessionIdentity, identity_tag, session_secret
 from .live.shutdown import ShutdownTrigger
 from .live.socket import RECEIVE_OF_A_VIEW
@@ -38,6 +38,7 @@ _M = TypeVar("_M", bound=Migration)
 logger: logging.Logger = logging.getLogger("quart_stash")
 
 _EXTENSION = "quart_stash"
+_CENTURY = 100 * 366 * 86400.0  # seconds
 
 
 class ViewFunction(Protocol[P]):
@@ -108,17 +109,17 @@ class QuartStash:
             async def serve(*args: P.args, **kwargs: P.kwargs) -> None:
                 host = self._host()
                 view_type = ViewType(name or websocket.endpoint or handler.__name__, state_type)
-                identity = await self.identity()
+                identity = await self._load_identity()
                 try:
                     live = await host.session(cast("Mapping[str, Any]", websocket.scope), view_type)
                 except NotMounted:
                     return
                 websocket.receive = _receive_of_a_view  # type: ignore[method-assign]
                 await websocket.accept(subprotocol=None if live.plain else SUBPROTOCOL)
-                page_tag = identity_tag(session_secret(session, create=False), identity)
-                async with host.mounted(
-                    live, view_type, arguments=kwargs, identity=identity, page_tag=page_tag
-                ) as view:
+                page_tag = None
+                if identity is None or isinstance(identity, str):  # else it is refused
+                    page_tag = identity_tag(session_secret(session, create=False), identity)
+                async with host.mounted(live, view_type, identity=identity, page_tag=page_tag) as view:
                     await handler(view, *args, **kwargs)
 
             serve.migrate = state_type.migrate  # type: ignore[attr-defined]
@@ -138,9 +139,33 @@ class QuartStash:
         return loader
 
     async def identity(self) -> str | None:
-        """Return who the current request or socket belongs to."""
+        """Return who the current request or socket belongs to.
+
+        Raises:
+            ConfigurationError: `identity_loader` returned neither a `str` nor `None`.
+        """
+        return check_identity(await self._load_identity())
+
+    async def _load_identity(self) -> object:
         identity = self._identity()
         return await identity if isinstance(identity, Awaitable) else identity
+
+    async def close_views(self, identity: str) -> int:
+        """Close every view of this process that belongs to somebody, such as one who has logged out elsewhere.
+
+        Their clients are closed with 1008, so they do not come back by themselves; a page that is loaded anew comes in
+        as whoever its session then says. So end the session first. Other processes have to be told: call it in each.
+
+        Args:
+            identity: as `identity_loader` returns it. The default one is of one browser, and no other can name it.
+
+        Returns:
+            How many were closed. It waits for no peer.
+
+        Raises:
+            ConfigurationError: `identity` is not a `str`.
+        """
+        return await self._host().close_views(identity)
 
     async def drain(self, reason: str = "drain()") -> None:
         """Hand every view back to its client, for good, as on SIGTERM. Returns when it is done."""
@@ -195,18 +220,38 @@ class QuartStash:
             host.sealer.open(token, context, max_age=max_age, now=host.now()).payload
         )
 
-    async def sign_page(self, view: str | None = None, /, **values: Any) -> str:
+    async def sign_page(
+        self,
+        view: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        /,
+        *,
+        max_age: float | None = None,
+        **named: Any,
+    ) -> str:
         """Sign readable values for the socket that this page opens; the view has them as `view.page`.
 
         Args:
             view: the name of the one view that may take them; default: any.
-            values: what JSON can hold.
+            values: what JSON can hold, as a mapping: for names that are no keywords here, such as `max_age`.
+            max_age: seconds after which they can't begin a view any more; one that goes on is not cut. Default: never.
+            named: what JSON can hold, by name.
 
         Raises:
+            ConfigurationError: `max_age` is not a number of seconds above 0.
             TypeError, ValueError: a value is not JSON's.
         """
         self._wiring().check_name(view)
-        return self._host().pages.sign(values, identity=await self._page_identity(), view=view)
+        host = self._host()
+        if max_age is not None and not (type(max_age) in (int, float) and 0 < max_age < _CENTURY):
+            raise ConfigurationError(
+                "max_age of page params is a number of seconds above 0; a value of this name goes into a mapping: "
+                'sign_page(None, {"max_age": …})'
+            )
+        expires = None if max_age is None else host.now() + max_age
+        return host.pages.sign(
+            {**(values or {}), **named}, identity=await self._page_identity(), view=view, expires=expires
+        )
 
     async def script(self, nonce: str | None = None) -> Markup:
         """Return the script tag; in templates `{{ stash_script() }}`.
@@ -229,9 +274,10 @@ class QuartStash:
         session_secret(session, create=True)
         return await self.identity()
 
-    async def _page_meta(self, view: str | None = None, /, **values: Any) -> Markup:
-        signed = await self.sign_page(view, **values)
-        return page_meta(signed)
+    async def _page_meta(
+        self, view: str | None = None, values: Mapping[str, Any] | None = None, /, **named: Any
+    ) -> Markup:
+        return page_meta(await self.sign_page(view, values, **named))
 
     def _wiring(self) -> _Wiring:
         return _wiring_of(cast("Any", current_app)._get_current_object() if current_app else self._app)

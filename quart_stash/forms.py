@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from werkzeug.datastructures import MultiDict
 
-__all__ = ["StashedForm", "Submit", "submit_in"]
+__all__ = ["Pushed", "StashedForm", "Submit", "submit_in"]
 
 
 class StashedForm(MultiDict[str, str]):
@@ -53,6 +53,52 @@ class StashedForm(MultiDict[str, str]):
         return StashedForm, (list(self.items(multi=True)), self.touched)
 
 
+class Pushed:
+    """What a client pushed with its mount: connect params and stashed forms, **untrusted**.
+
+    They are kept as they came until the handler asks for them: as objects they take up to eighty times the memory,
+    for as long as the view lives, and most handlers never ask.
+
+    Args:
+        params: the connect params.
+        forms: of each form the fields with their values.
+        empty: of each form the touched fields that hold nothing.
+    """
+
+    __slots__ = ("_forms", "_packed_forms", "_packed_params", "_params")
+
+    def __init__(
+        self,
+        params: Mapping[str, Any] | None = None,
+        forms: Mapping[str, list[tuple[str, str]]] | None = None,
+        empty: Mapping[str, list[str]] | None = None,
+    ) -> None:
+        # JSON again, and not MessagePack: it holds whole numbers of any size.
+        self._packed_params: bytes | None = msgspec.json.encode(params) if params else None
+        self._packed_forms: bytes | None = msgspec.json.encode((forms, empty)) if forms or empty else None
+        self._params: dict[str, Any] | None = None
+        self._forms: dict[str, StashedForm] | None = None
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The connect params, plain JSON."""
+        if self._params is None:
+            packed, self._packed_params = self._packed_params, None
+            self._params = msgspec.json.decode(packed, type=dict[str, Any]) if packed else {}
+        return self._params
+
+    @property
+    def forms(self) -> Mapping[str, StashedForm]:
+        """The stashed forms by name."""
+        if self._forms is None:
+            packed, self._packed_forms = self._packed_forms, None
+            forms, empty = _forms_decoder.decode(packed) if packed else ({}, {})
+            self._forms = {
+                name: StashedForm(forms.get(name, ()), empty.get(name, ())) for name in {**forms, **empty}
+            }
+        return self._forms
+
+
 class Submit(msgspec.Struct):
     """What `StashSocket.submit` sends."""
 
@@ -61,6 +107,7 @@ class Submit(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(Submit)
+_forms_decoder = msgspec.json.Decoder(tuple[dict[str, list[tuple[str, str]]], dict[str, list[str]]])
 
 
 def submit_in(data: str | bytes) -> Submit | None:

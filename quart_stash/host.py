@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeGuard, TypeVar
 
 import msgspec
 
@@ -18,21 +18,24 @@ from .assets import Assets
 from .config import StashConfig
 from .core import frames
 from .core.events import Outcome
+from .core.handshake import host_of, requested_path
 from .core.keys import Keyring
 from .core.merge import merge
-from .core.pages import PageSigner, digest
+from .core.pages import Page, PageSigner, digest
 from .core.state import StateType
 from .core.tokens import Binding, Sealer
 from .errors import ConfigurationError, ProtocolError, TokenRefused, TokenUnjudgeable
-from .forms import StashedForm
+from .forms import Pushed
 from .live.gateway import ASGIApp, Gateway
+from .live.handover import part
 from .live.session import Session
 from .live.shutdown import ShutdownTrigger
 from .live.socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
+from .live.tasks import Tasks
 from .shown import shown
 from .view import Mounting, View
 
-__all__ = ["Host", "NotMounted", "ViewType"]
+__all__ = ["Host", "NotMounted", "ViewType", "check_identity"]
 
 S = TypeVar("S")
 
@@ -86,6 +89,9 @@ class Host:
         self.build: str = config.build or self.assets.digest
         self._notify = notify
         self.now = now
+        self._owned: dict[str, set[Session]] = {}  # by whom they belong to, from before they are mounted
+        self._closing = Tasks()
+        self._misidentified = False
 
     @property
     def limits(self) -> frames.Limits:
@@ -136,8 +142,8 @@ class Host:
         session: Session,
         view_type: ViewType[S],
         *,
-        arguments: Mapping[str, Any],
-        identity: str | None,
+        arguments: Mapping[str, Any] | None = None,
+        identity: object = None,
         page_tag: str | None = None,
     ) -> AsyncIterator[View[S]]:
         """Mount a view on an accepted socket, and end it as its handler ends.
@@ -148,13 +154,17 @@ class Host:
         Args:
             session: of the socket.
             view_type: what the route declares.
-            arguments: the route's, which tokens are bound to.
-            identity: who the connection belongs to.
+            arguments: what tokens are bound to besides the path.
+            identity: who the connection belongs to. Anything but text or `None` ends it for good, and is logged once.
             page_tag: what a page that was rendered for this identity says; None: it is not looked at.
         """
         session.begin()
+        owned = self._owned.setdefault(identity, set()) if isinstance(identity, str) else set()
+        owned.add(session)
         try:
-            view = await self._mount(session, view_type, arguments, identity, page_tag)
+            if not _is_identity(identity):
+                await self._misidentify(session, identity)
+            view = await self._mount(session, view_type, arguments or {}, identity, page_tag)
             yield view
         except Exception:
             await session.fail()
@@ -166,6 +176,42 @@ class Host:
             await session.finish()
         finally:
             session.verbs.end()
+            owned.discard(session)
+            if isinstance(identity, str) and not owned:
+                self._owned.pop(identity, None)
+
+    async def close_views(self, identity: str) -> int:
+        """Close what belongs to somebody, in this process, with 1008: their clients do not come back by themselves.
+
+        Nobody waits for a peer: one that does not read is cut off after the usual grace.
+
+        Returns:
+            How many connections were closed; one that was about to be mounted counts.
+
+        Raises:
+            ConfigurationError: it is no identity, or `None`, which is nobody in particular.
+        """
+        if not isinstance(identity, str):
+            raise ConfigurationError(
+                f"close_views takes the identity that identity_loader returns, a str, not {type(identity).__name__}"
+            )
+        closing = [
+            session
+            for session in self._owned.get(identity, ())
+            if not (session.socket.closed or session.ending)
+        ]
+        for session in closing:
+            self._closing.start(part(session.socket, session.dismiss(1008, "logged out")))
+        await asyncio.sleep(0)  # they have begun: nothing of these views counts from here on
+        return len(closing)
+
+    async def _misidentify(self, session: Session, identity: object) -> NoReturn:
+        """End a connection that belongs to something that is no identity; retried, it would fail for ever."""
+        if not self._misidentified:
+            self._misidentified = True
+            logger.error("quart_stash: %s", _no_identity(identity))
+        await session.dismiss(1008, "the server can't tell who this is")
+        await session.verbs.wait_for_end()
 
     async def _mount(
         self,
@@ -181,6 +227,7 @@ class Host:
             # Somebody else has logged in since the page was rendered: nothing that was typed there is theirs.
             mount = msgspec.structs.replace(mount, params={}, forms={}, empty={})
         page = await self._page(session, mount, view_type.name, identity)
+        old = page.expires is not None and page.expires < self.now()
         binding = _binding(session.socket.scope, view_type.name, arguments, identity, mount.page)
         try:
             merged = merge(
@@ -195,6 +242,7 @@ class Host:
                 foreign=foreign,
                 new_id=secrets.token_urlsafe(12),
                 max_age=self.config.token_max_age,
+                max_size=self.config.max_state_size,
                 now=self.now(),
             )
         except TokenUnjudgeable as error:
@@ -203,6 +251,10 @@ class Host:
             await session.verbs.wait_for_end()
         except ProtocolError as error:
             await session.defer(error.close_code, str(error))
+            await session.verbs.wait_for_end()
+        if old and merged.status != "restored":
+            # A view that goes on was begun while they were good. Any process finds them as old: no 4409.
+            await session.defer(1008, "the page params have expired: reload the page")
             await session.verbs.wait_for_end()
         if merged.error is not None:
             logger.info("a token for %s was rejected: %s", shown(view_type.name), merged.error)
@@ -217,12 +269,15 @@ class Host:
         self._notify("view_mounted", view=view_type.name, id=merged.view_id, status=status)
         if status == "restored":
             self._notify("view_restored", view=view_type.name, id=merged.view_id, received=merged.received)
-        forms = {
-            name: StashedForm(mount.forms.get(name, ()), mount.empty.get(name, ()))
-            for name in {**mount.forms, **mount.empty}
-        }
         mounting = Mounting(
-            merged.view_id, status, merged.reason, mount.params, merged.invalid, forms, page, identity
+            id=merged.view_id,
+            status=status,
+            reason=merged.reason,
+            lineage=merged.lineage,
+            pushed=Pushed(mount.params, mount.forms, mount.empty),
+            invalid=merged.invalid,
+            page=page.values,
+            identity=identity,
         )
         return View(session, mounting)
 
@@ -241,12 +296,10 @@ class Host:
             error.key_id,
         )
 
-    async def _page(
-        self, session: Session, mount: frames.Mount, view: str, identity: str | None
-    ) -> Mapping[str, Any]:
+    async def _page(self, session: Session, mount: frames.Mount, view: str, identity: str | None) -> Page:
         """Verify the page params. Forged ones end here, but another process may hold their key."""
         if mount.page is None:
-            return {}
+            return Page({}, None)
         try:
             return self.pages.verify(mount.page, identity=identity, view=view)
         except TokenRefused as error:
@@ -269,25 +322,52 @@ class Host:
         self._notify("view_drained", view=view_type.name, id=session.view_id, outcome=outcome)
 
 
-def _binding(
-    scope: Scope, view: str, arguments: Mapping[str, Any], identity: str | None, page: str | None
-) -> Binding:
-    """Return what a token of this mount is bound to."""
-    return Binding(
-        (
-            view,
-            json.dumps({name: str(value) for name, value in arguments.items()}, sort_keys=True),
-            scope["query_string"].decode("latin-1"),
-            _host_header(scope),
-            identity or "",
-            digest(page),
-        )
+def check_identity(identity: object) -> str | None:
+    """Return who a connection belongs to.
+
+    Raises:
+        ConfigurationError: it is neither text nor `None`.
+    """
+    if not _is_identity(identity):
+        raise ConfigurationError(_no_identity(identity))
+    return identity
+
+
+def _is_identity(identity: object) -> TypeGuard[str | None]:
+    return identity is None or isinstance(identity, str)
+
+
+def _no_identity(identity: object) -> str:
+    """Say what is wrong with an identity, without showing it."""
+    return (
+        f"identity_loader returned a {type(identity).__name__}: an identity is a str, or None for nobody in "
+        "particular; for a user's number return str(user.id)"
     )
 
 
-def _host_header(scope: Mapping[str, Any]) -> str:
-    for name, value in scope["headers"]:
-        if name.lower() == b"host":
-            host: str = value.decode("latin-1").lower()
-            return host
-    return ""
+def _binding(
+    scope: Scope, view: str, arguments: Mapping[str, Any], identity: str | None, page: str | None
+) -> Binding:
+    """Return what a token of this mount is bound to.
+
+    The path as it was requested, and not what a route makes of it: other objects may have the same text. The root
+    path besides, because some servers take it off the path and some do not.
+
+    Raises:
+        ConfigurationError: the application binds what JSON can't hold.
+    """
+    parts = (
+        view,
+        scope.get("root_path", ""),
+        requested_path(scope.get("raw_path"), scope["path"]),
+        scope["query_string"].decode("latin-1"),
+        host_of(scope["headers"]),
+        "" if identity is None else "=" + identity,  # nobody is not the one whose name is empty
+        digest(page),
+    )
+    if not arguments:
+        return Binding(parts)
+    try:
+        return Binding((*parts, json.dumps(dict(arguments), sort_keys=True, allow_nan=False)))
+    except (TypeError, ValueError):
+        raise ConfigurationError("`arguments` of mount_view holds what JSON can't: make it a str") from None

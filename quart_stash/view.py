@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 from .core import frames
 from .core.events import Message as Incoming
 from .errors import ConfigurationError
-from .forms import StashedForm, Submit, submit_in
+from .forms import Pushed, StashedForm, Submit, submit_in
 from .live.session import Session
 
 __all__ = ["Message", "Mounting", "View"]
@@ -33,7 +33,9 @@ class Message:
         data: the payload, as it was sent: text or bytes.
         number: 1, 2, 3 … over the whole life of the view, across connections. As a fence it keeps out a
             stopped process that wakes up late: `UPDATE … WHERE last < :number`.
-        key: `view.id:number`, the idempotency key for effects outside the state.
+        key: `view.id:number`, the idempotency key for effects outside the state: the same whenever this message is
+            handled again. A copy of the view (a duplicated tab) has other keys, so what may be done once at all,
+            such as a voucher, needs a key of its own.
         replayed: whether the client sent it again after a reconnect: an earlier process may have handled it.
     """
 
@@ -48,9 +50,12 @@ class Message:
         """Return the payload, parsed as JSON.
 
         Raises:
-            ValueError: it is not JSON.
+            ValueError: it is not JSON, or too deep to be read.
         """
-        return msgspec.json.decode(self.data)
+        try:
+            return msgspec.json.decode(self.data)
+        except RecursionError:
+            raise ValueError("the message is nested too deep") from None
 
     def form(self, name: str) -> MultiDict[str, str] | None:
         """Return the fields of a form that the page has submitted with `socket.submit`, **untrusted**.
@@ -76,9 +81,9 @@ class Mounting:
         status: `fresh`, `restored` from a token, `rejected` (there was a token, but it was not accepted; or the
             page was rendered for another user), or `plain` (the client does not speak the protocol).
         reason: why it was rejected.
-        params: the connect params, plain JSON, **untrusted**.
+        lineage: the id of the view that this one and all its copies come from.
+        pushed: the connect params and the stashed forms, **untrusted**.
         invalid: which client-settable params were refused, and why.
-        forms: the stashed forms, by name, **untrusted**.
         page: the signed page params.
         identity: who the connection belongs to.
     """
@@ -86,9 +91,9 @@ class Mounting:
     id: str
     status: Status
     reason: str | None = None
-    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    lineage: str = ""
+    pushed: Pushed = field(default_factory=Pushed, repr=False)
     invalid: Mapping[str, str] = field(default_factory=dict)
-    forms: Mapping[str, StashedForm] = field(default_factory=dict, repr=False)
     page: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identity: str | None = field(default=None, repr=False)
 
@@ -124,6 +129,11 @@ class View(Generic[S]):
         return self._mounting.id
 
     @property
+    def lineage(self) -> str:
+        """The `id` of the view that this one and all its copies (duplicated tabs) come from; its own, without any."""
+        return self._mounting.lineage
+
+    @property
     def status(self) -> Status:
         """`fresh`, `restored`, `rejected` or `plain`."""
         return self._mounting.status
@@ -141,7 +151,7 @@ class View(Generic[S]):
     @property
     def params(self) -> Mapping[str, Any]:
         """The connect params, plain JSON, **untrusted**."""
-        return self._mounting.params
+        return self._mounting.pushed.params
 
     @property
     def invalid(self) -> Mapping[str, str]:
@@ -151,7 +161,7 @@ class View(Generic[S]):
     @property
     def forms(self) -> Mapping[str, StashedForm]:
         """The stashed forms by name, **untrusted**: of each the fields that the user has touched."""
-        return self._mounting.forms
+        return self._mounting.pushed.forms
 
     @property
     def page(self) -> Mapping[str, Any]:

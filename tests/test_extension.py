@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import pytest
-from quart import Quart, abort, render_template_string, session
+from quart import Quart, abort, render_template_string, session, websocket
 
 from quart_stash import (
     ClientSettable,
@@ -352,6 +353,104 @@ async def test_a_handler_that_raises(caplog: pytest.LogCaptureFixture) -> None:
     pipe.say("mount", sent=0)
     assert await pipe.closed() == 1011
     assert "as asked" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["sign_page", "stash_page"])
+@in_virtual_time
+async def test_page_params_that_expire(where: str) -> None:
+    """`max_age` is a time, a value of this name goes into a mapping, and named values come on top of the mapping's."""
+    app = make_app()
+    stash = QuartStash(app)
+    seen: list[Any] = []
+
+    @app.get("/page")
+    async def page() -> str:
+        if where == "sign_page":
+            return await stash.sign_page("view", {"max_age": 7, "a": 1}, max_age=600, a=2)
+        return await render_template_string(
+            "{{ stash_page('view', {'max_age': 7, 'a': 1}, max_age=600, a=2) }}"
+        )
+
+    @app.websocket("/view")
+    @stash.view()
+    async def view(view: View[None]) -> None:
+        seen.append(view.page)
+        await view.receive()
+
+    response = await app.test_client().get("/page")
+    found = re.search(r"[\w-]+\.[0-9]+\.[\w-]+", await response.get_data(as_text=True))
+    assert found
+    headers = cookies(response)
+    for code in (None, 1008):
+        pipe = connect(app, "/view", headers=headers)
+        pipe.say("mount", sent=0, page=found[0])
+        if code is None:
+            await settle()
+            await end(pipe)
+        else:
+            assert await pipe.closed() == code
+        async with app.app_context():
+            host = stash._host()
+            host.now = lambda: time.time() + 601
+    assert seen == [{"max_age": 7, "a": 2}]
+
+
+@pytest.mark.parametrize("max_age", [0, -1, True, "600", float("nan"), float("inf")])
+@in_virtual_time
+async def test_a_max_age_that_is_none(max_age: Any) -> None:
+    """A `max_age` that is no number of seconds above 0 is refused, and the text says where such a value goes."""
+    app = make_app()
+    stash = QuartStash(app)
+
+    @app.get("/page")
+    async def page() -> str:
+        with pytest.raises(ConfigurationError, match=r'sign_page\(None, \{"max_age"'):
+            await stash.sign_page(max_age=max_age)
+        return "refused"
+
+    assert await (await app.test_client().get("/page")).get_data(as_text=True) == "refused"
+
+
+@in_virtual_time
+async def test_close_views_of_a_user() -> None:
+    """A log-out closes the views of this user here, in whatever browser; their clients are not to come back."""
+    app = make_app()
+    stash = QuartStash(app, identity=lambda: websocket.headers.get("x-user"))
+    shop(app, stash)
+    pipes = [
+        connect(app, headers=[(b"host", b"example.com"), (b"x-user", user)]) for user in (b"a", b"a", b"b")
+    ]
+    for pipe in pipes:
+        await pipe.mount()
+    async with app.app_context():
+        assert await stash.close_views("a") == 2
+        assert [await pipe.closed() for pipe in pipes[:2]] == [1008, 1008]
+        assert stash.stats()["live"] == 1
+    await end(pipes[2])
+
+
+@pytest.mark.parametrize("identity", [0, 7, False, b"x"])
+@in_virtual_time
+async def test_a_loader_that_returns_a_number(identity: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A page fails with a text that names `identity_loader`; its socket ends for good, and the log says it once."""
+    app = make_app()
+    stash = QuartStash(app, identity=lambda: identity)
+    shop(app, stash)
+
+    @app.get("/page")
+    async def page() -> str:
+        with pytest.raises(ConfigurationError, match="identity_loader returned a") as caught:
+            await stash.sign_page()
+        return str(caught.value)
+
+    assert "str(user.id)" in await (await app.test_client().get("/page")).get_data(as_text=True)
+    for _ in range(2):
+        pipe = connect(app)
+        pipe.say("mount", sent=0)
+        assert await pipe.closed() == 1008
+    said = [record for record in caplog.records if "identity_loader" in record.getMessage()]
+    assert len(said) == 1
+    assert not any(record.exc_info for record in caplog.records)
 
 
 # Identity.

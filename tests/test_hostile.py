@@ -238,6 +238,7 @@ REFUSED = {
     "truncated to its header": lambda token: token[:60],
     "truncated in its tag": lambda token: token[:-4],
     "prolonged": lambda token: token + "AAAA",
+    "the format of an earlier release": lambda token: edit(token, FORMAT, lambda byte: 1),
     "a format that never was": lambda token: edit(token, FORMAT, lambda byte: 200),
     "from the future": lambda token: edit(token, ISSUED_AT - 1, lambda byte: byte + 1),
 }
@@ -347,7 +348,7 @@ async def test_forged_page_params_mount_nothing(server: Server) -> None:
 UNJUDGEABLE = {
     "a newer version of the state": lambda token: edit(token, VERSION, lambda byte: byte + 1),
     "an unknown key": lambda token: edit(token, KEY_ID, lambda byte: byte ^ 1),
-    "a later format": lambda token: edit(token, FORMAT, lambda byte: 2),
+    "a later format": lambda token: edit(token, FORMAT, lambda byte: 3),
 }
 
 

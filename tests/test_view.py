@@ -21,7 +21,21 @@ def test_json(data: str | bytes) -> None:
     assert message(data).json() == {"a": [1, None]}
 
 
-@pytest.mark.parametrize("data", ["", "{", "nonsense", b"\xff"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        "{",
+        "nonsense",
+        b"\xff",
+        "[" * 100_000,
+        b"[" * 100_000,
+        '{"a":' * 100_000,
+        "[" * 20_000 + "]" * 20_000,
+        "\ud800",
+    ],
+    ids=lambda data: f"{data[:4]!r} {len(data)}",
+)
 def test_no_json(data: str | bytes) -> None:
     """What is not JSON is a `ValueError`."""
     with pytest.raises(ValueError):  # noqa: PT011

@@ -193,3 +193,12 @@ export function serialise(frame) {
  */
 export const size = (data) =>
   typeof data === "string" ? new TextEncoder().encode(data).length : data instanceof Blob ? data.size : data.length;
+
+/** Values of one control frame, at most: the server's `MAX_VALUES`. */
+export const MAX_VALUES = 20_000;
+
+/**
+ * @param {string} frame a control frame
+ * @returns {number} its values as the server counts them: what stands in a text is none
+ */
+export const values = (frame) => frame.replace(/"(?:[^"\\]|\\.)*"/g, "").match(/[[{,]/g)?.length ?? 0;

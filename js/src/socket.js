@@ -3,7 +3,7 @@
 import { Backoff } from "./backoff.js";
 import { bindingOf } from "./binding.js";
 import { DrainEvent, closeEvent, complain } from "./events.js";
-import { SUBPROTOCOL, serialise, size } from "./frames.js";
+import { MAX_VALUES, SUBPROTOCOL, serialise, size, values } from "./frames.js";
 import { Page } from "./page.js";
 import { sanitizer, setSanitizer } from "./sanitizer.js";
 import { Session } from "./session.js";
@@ -262,16 +262,20 @@ export class StashSocket extends EventTarget {
    */
   #fit(connect, machine) {
     const limit = this.#limits?.mount ?? Infinity;
-    const measure = () => size(/** @type {string} */ (serialise(machine.mountFrame(connect))));
     const forms = connect.forms ?? {};
-    for (let bytes = measure(); bytes > limit; bytes = measure()) {
+    for (;;) {
+      const frame = /** @type {string} */ (serialise(machine.mountFrame(connect)));
+      const bytes = size(frame);
+      const many = bytes > limit ? 0 : values(frame);
+      if (bytes <= limit && many <= MAX_VALUES) return;
       const [form] = Object.keys(forms).sort((a, b) => size(JSON.stringify(forms[b])) - size(JSON.stringify(forms[a])));
       if (form) {
         delete forms[form];
         delete connect.empty?.[form];
       } else if (connect.params) delete connect.params;
       else return;
-      const detail = { what: form ? "forms" : "params", size: bytes, limit, ...(form && { form }) };
+      const over = many ? { size: many, limit: MAX_VALUES } : { size: bytes, limit };
+      const detail = { what: form ? "forms" : "params", ...over, ...(form && { form }) };
       this.#emit(new CustomEvent("oversize", { detail }));
     }
   }

@@ -162,6 +162,19 @@ test("trace 19: forms that would make the mount too large are left out, and the 
   assert.deepEqual({ ...heard[0], size: 0 }, told);
 });
 
+test("a form of more fields than a mount may hold is left out, whatever its bytes, and the page hears it", async () => {
+  const { forms } = tab.load({ limits: { ...LIMITS, mount: 1_000_000 } });
+  /** @type {[string, string][]} */
+  const many = Array.from({ length: 7000 }, (_, index) => [`f${index}`, "a, [b]"]);
+  forms.typed = { table: many, profile: many.slice(0, 6000) };
+  const heard = record(open());
+  await rest();
+  assert.deepEqual(Object.keys(network.last.said[0].forms), ["profile"]);
+  const counted = heard[0]?.size;
+  assert.deepEqual(heard[0], { type: "oversize", what: "forms", form: "table", size: counted, limit: 20_000 });
+  assert.ok(counted > 39_000 && counted < 39_020, "three of each field");
+});
+
 test("a form that is too large for the mount holds up no other", async () => {
   const { forms } = tab.load({ limits: LIMITS });
   forms.typed = { letter: [["text", "x".repeat(LIMITS.mount)]], profile: [["name", "Ada"]] };

@@ -5,6 +5,7 @@ Parsing returns a frame or raises `ProtocolError` with the close code that answe
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -12,6 +13,8 @@ import msgspec
 from ..errors import ProtocolError
 
 __all__ = [
+    "MAX_DEPTH",
+    "MAX_VALUES",
     "SUBPROTOCOL",
     "Clear",
     "ClientControl",
@@ -46,6 +49,18 @@ __all__ = [
 _F = TypeVar("_F")
 
 SUBPROTOCOL: Final = "quart-stash.v1"
+
+MAX_VALUES: Final = 20_000
+"""Values of one control frame: a form field is three, its pair and what stands in it."""
+
+MAX_DEPTH: Final = 32
+"""How deep the objects and arrays of one control frame may be nested."""
+
+# What gives a JSON text its shape, behind whatever does not: strings above all. It is possessive and matches at the end
+# too, so each character is looked at once, also where a string never ends.
+_SHAPE: Final = re.compile(
+    r'[^"\[\]{},]*+(?:"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)[^"\[\]{},]*+)*+([\[\]{},]|\Z)', re.DOTALL
+)
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -233,12 +248,36 @@ def encode(frame: ClientControl | ServerControl) -> str:
 def _parse(decoder: msgspec.json.Decoder[_F], data: str | bytes) -> _F:
     if not isinstance(data, str):
         raise ProtocolError("a binary frame that is not an application message")
+    _check_shape(data)
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise ProtocolError(f"a malformed control frame at {_where(error)}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         raise ProtocolError("a control frame that is not one JSON object") from None
+
+
+def _check_shape(data: str) -> None:
+    """Refuse what would be too many objects, or too deep, before any of them is made.
+
+    Raises:
+        ProtocolError: the frame holds more than `MAX_VALUES` values (1009), or is nested deeper than `MAX_DEPTH`.
+    """
+    opens = data.count("[") + data.count("{")
+    if opens <= MAX_DEPTH and opens + data.count(",") <= MAX_VALUES:
+        return  # whatever of it stands in strings: most frames
+    values = depth = 0
+    for match in _SHAPE.finditer(data):
+        mark = match[1]
+        if mark in "]}":  # the empty one of the end too
+            depth -= 1
+            continue
+        values += 1
+        if values > MAX_VALUES:
+            raise ProtocolError(f"a frame of more than {MAX_VALUES} values", 1009)
+        depth += mark != ","
+        if depth > MAX_DEPTH:
+            raise ProtocolError(f"a frame that is nested more than {MAX_DEPTH} deep")
 
 
 def _where(error: msgspec.ValidationError) -> str:

@@ -29,11 +29,14 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
         view_id: stable for the life of the view, across processes.
         received: how many of the client's messages the state covers.
         state: as `StateType.encode` returned it. Its version stands in the token's header.
+        lineage: the id of the view that this one, or the one it is a copy of, and so on, was forked from; empty: it
+            was not.
     """
 
     view_id: str
     received: Annotated[int, msgspec.Meta(ge=0)]
     state: msgspec.Raw
+    lineage: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -48,6 +51,7 @@ class Merged(Generic[S]):
         status: what became of what the client held: it held nothing, it was restored, it was rejected.
         reason: for a rejected one, the word that the client is told.
         view_id: the token's, or a new one (fresh, rejected, forked).
+        lineage: the id of the view that all its forks come from; its own, where there was no fork.
         received: how many of the client's messages the state covers.
         state: the merged state.
         invalid: why each refused client-settable param was refused.
@@ -58,6 +62,7 @@ class Merged(Generic[S]):
     status: Status
     reason: str | None
     view_id: str
+    lineage: str
     received: int
     state: S = field(repr=False)
     invalid: dict[str, str]
@@ -91,6 +96,7 @@ def merge(
     foreign: bool = False,
     new_id: str,
     max_age: float,
+    max_size: int,
     now: float,
 ) -> Merged[S]:
     """Merge a fresh state, the client's token and its connect params; the client-settable ones go on last.
@@ -107,6 +113,7 @@ def merge(
         foreign: the page was rendered for somebody else. Its messages are not this identity's, unless the token is.
         new_id: the id of a view that is new or forked.
         max_age: of the token, in seconds.
+        max_size: bytes of an encoded state; params that would exceed it are refused.
         now: seconds since the epoch.
 
     Raises:
@@ -125,22 +132,25 @@ def merge(
         except TokenError as caught:
             error = caught
     if restored is None:
-        state, invalid = state_type.apply(state_type.fresh(), params)
+        state, invalid = state_type.apply(state_type.fresh(), params, max_size)
         if error is not None:
-            return Merged("rejected", error.reason, new_id, 0, state, invalid, error=error)
+            return Merged("rejected", error.reason, new_id, new_id, 0, state, invalid, error=error)
         if foreign:
-            return Merged("rejected", IDENTITY, new_id, 0, state, invalid)
-        return Merged("fresh", None, new_id, 0, state, invalid)
+            return Merged("rejected", IDENTITY, new_id, new_id, 0, state, invalid)
+        return Merged("fresh", None, new_id, new_id, 0, state, invalid)
     if sent < restored.received:
         raise ProtocolError("the client has sent fewer messages than its token covers")
-    state, invalid = state_type.apply(restored.state, params)
+    state, invalid = state_type.apply(restored.state, params, max_size)
     view_id = new_id if fork else restored.view_id
-    return Merged("restored", None, view_id, restored.received, state, invalid, restored.issued_at)
+    return Merged(
+        "restored", None, view_id, restored.lineage, restored.received, state, invalid, restored.issued_at
+    )
 
 
 @dataclass(frozen=True)
 class _Restored(Generic[S]):
     view_id: str
+    lineage: str
     received: int
     state: S = field(repr=False)
     issued_at: float
@@ -161,4 +171,5 @@ def _restore(
     except msgspec.DecodeError:
         raise TokenRefused("the token holds no view") from None
     state = state_type.decode(bytes(snapshot.state), header.version)
-    return _Restored(snapshot.view_id, snapshot.received, state, header.issued_at)
+    lineage = snapshot.lineage or snapshot.view_id
+    return _Restored(snapshot.view_id, lineage, snapshot.received, state, header.issued_at)

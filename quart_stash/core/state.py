@@ -50,6 +50,10 @@ _TELLABLE: Final = re.compile(
 )
 
 
+class _TooLarge(Exception):
+    """What a client wants to set makes the state too large for a token."""
+
+
 class ClientSettable:
     """Marks a field of a state that the browser may push back at every mount.
 
@@ -178,12 +182,15 @@ class StateType(Generic[S]):
 
         return register
 
-    def apply(self, state: S, params: Mapping[str, Any]) -> tuple[S, dict[str, str]]:
+    def apply(
+        self, state: S, params: Mapping[str, Any], max_size: int | None = None
+    ) -> tuple[S, dict[str, str]]:
         """Set the client-settable fields that are among the connect params; the others are not its business.
 
         Args:
             state: it is not changed.
             params: plain JSON, untrusted.
+            max_size: bytes of the encoded state; None: of any size.
 
         Returns:
             The state with every param set that fits its field's type, and why each of the others does not.
@@ -199,17 +206,17 @@ class StateType(Generic[S]):
         if not values:
             return state, invalid
         try:
-            return self._with(state, values), invalid
+            return self._with(state, values, max_size), invalid
         except Exception:
             # Some of them don't fit the rest of the state, so each has to fit by itself.
             for name, value in values.items():
                 try:
-                    state = self._with(state, {name: value})
+                    state = self._with(state, {name: value}, max_size)
                 except Exception as error:
                     invalid[name] = why_invalid(error)
         return state, invalid
 
-    def _with(self, state: S, values: Mapping[str, Any]) -> S:
+    def _with(self, state: S, values: Mapping[str, Any], max_size: int | None) -> S:
         """Return a state with these values, made anew, so that the type's own checks have seen them.
 
         What a field takes may also not fit MessagePack (an int of 70 bits), and that must not come out later.
@@ -222,7 +229,10 @@ class StateType(Generic[S]):
                 msgspec.structs.force_setattr(changed, name, value)
             else:
                 object.__setattr__(changed, name, value)  # frozen types too: nobody else has seen the copy
-        return self._decode(self._encode(changed))
+        encoded = self._encode(changed)
+        if max_size is not None and len(encoded) > max_size:
+            raise _TooLarge
+        return self._decode(encoded)
 
     def _migrated(self, raw: bytes, version: int) -> bytes:
         if version > self.version:
@@ -248,6 +258,8 @@ class StateType(Generic[S]):
 
 def why_invalid(error: Exception) -> str:
     """Say why a value does not fit, without the value."""
+    if isinstance(error, _TooLarge):
+        return "with it the state is too large"
     text = str(error)
     if isinstance(error, msgspec.ValidationError) and _TELLABLE.fullmatch(text):
         return text

@@ -25,7 +25,7 @@ CLOCK_TOLERANCE: Final = 7200.0
 MAX_VERSION: Final = 2**32 - 1
 """The highest state version that fits the header."""
 
-_FORMAT = 1
+_FORMAT = 2
 # Format, key id, version, issued-at (ms), salt, nonce: 45 bytes, which are exactly 60 characters of base64,
 # so the header is read without touching the rest of a token.
 _HEADER = Struct(">B4sIQ16s12s")
@@ -71,7 +71,8 @@ class Binding:
     """What the tokens of one mount are bound to, besides their purpose.
 
     Attributes:
-        parts: view, route arguments, query string, host, identity, digest of the page params.
+        parts: view, root path, path, query string, host, identity, digest of the page params; what else the
+            application binds.
     """
 
     parts: tuple[str, ...]
@@ -252,6 +253,9 @@ def _parse(raw: bytes) -> Header:
     if raw[:1] and raw[0] in _FORMATS_TO_COME:
         raise TokenUnjudgeable(f"unknown token format {raw[0]}")
     if len(raw) != _HEADER.size or raw[0] != _FORMAT:
-        raise TokenRefused("the token has no header")
+        old = raw[:1] and 0 < raw[0] < _FORMAT
+        raise TokenRefused(
+            "the token has the format of an earlier release" if old else "the token has no header"
+        )
     _, key_id, version, issued_at, salt, nonce = _HEADER.unpack(raw)
     return Header(key_id, version, issued_at / 1000, salt, nonce)

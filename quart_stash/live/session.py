@@ -141,6 +141,11 @@ class Session:
         await self._apply(events.Violation("nothing was heard in time", 4408))
         await self.socket.close(4408)  # where it has ended, and can't say so
 
+    async def dismiss(self, code: int, reason: str) -> None:
+        """The view is closed from outside, whatever its handler does."""
+        await self._apply(events.Violation(reason, code))
+        await self.socket.close(code, reason)  # where it has ended, and can't say so
+
     def _parse(self, data: str | bytes) -> events.Event:
         config = self._config
         opened = self.machine.state is State.OPENED
@@ -167,6 +172,7 @@ class Session:
         if not self.machine.over:
             self._timers.start("mount", self._config.effective_mount_timeout, self._no_mount)
         mount = await self._mount
+        self._mount = self._loop.create_future()  # what it brought is held no longer than it is needed
         self._timers.cancel("mount")
         return mount
 
@@ -195,6 +201,7 @@ class Session:
             state_type=state_type,
             context=binding.view(),
             view_id=merged.view_id,
+            lineage=merged.lineage,
         )
         self.secrets = Secrets(
             self._sealer,
@@ -210,7 +217,9 @@ class Session:
         aged = merged.issued_at is None or self._now() - merged.issued_at > self._config.token_max_age / 2
         token = None
         if merged.status != "restored" or fork or aged:
-            token = self._sync.seal(merged.received)
+            # A fork is as old as what it is a copy of: forking must not keep a token young.
+            issued_at = merged.issued_at if fork and not aged else None
+            token = self._sync.seal(merged.received, issued_at=issued_at)
         limits = frames.Limits(self._config.max_message_size, self._config.max_mount_size)
         mounted = frames.Mounted(
             merged.status, merged.received, build, limits, merged.reason, token, dict(merged.invalid)

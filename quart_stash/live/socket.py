@@ -154,9 +154,12 @@ class Socket:
                         return event
                     if self.feed is None or kind != "websocket.receive":
                         return event
-                    text = event.get("text")
-                    await self.feed.feed(text if text is not None else event.get("bytes") or b"")
+                    data = event.get("text")
+                    if data is None:
+                        data = event.get("bytes") or b""
+                    await self.feed.feed(data)
                     self.heard = True
+                    del event, data  # a peer may say nothing more for hours
         except TimeoutError:
             if not self._over:
                 raise

@@ -39,6 +39,7 @@ class Sync:
         state_type: encodes the state.
         context: what the tokens are bound to.
         view_id: what they stand for.
+        lineage: the view that all its forks come from.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Sync:
         state_type: StateType[Any],
         context: Context,
         view_id: str,
+        lineage: str,
     ) -> None:
         self._machine = connection
         self._apply = apply
@@ -65,6 +67,7 @@ class Sync:
         self._state_type = state_type
         self._context = context
         self._view_id = view_id
+        self._lineage = "" if lineage == view_id else lineage
         self._loop = asyncio.get_running_loop()
         self._snapshot = b""
         self._sealed: tuple[int, bytes] | None = None
@@ -88,15 +91,19 @@ class Sync:
             raise StateTooLarge(len(snapshot), self._config.max_state_size)
         self._snapshot = snapshot
 
-    def seal(self, received: int) -> str:
-        """Return a token: the last snapshot, as the state after that many messages."""
+    def seal(self, received: int, *, issued_at: float | None = None) -> str:
+        """Return a token: the last snapshot, as the state after that many messages.
+
+        Args:
+            received: how many.
+            issued_at: when it was issued; None: now.
+        """
         self._next = self._loop.time() + self._config.sync_interval
         self._check()
         self._sealed = (received, self._snapshot)
-        snapshot = Snapshot(self._view_id, received, msgspec.Raw(self._snapshot))
-        return seal_snapshot(
-            self._sealer, self._context, snapshot, version=self._state_type.version, now=self._now()
-        )
+        snapshot = Snapshot(self._view_id, received, msgspec.Raw(self._snapshot), self._lineage)
+        now = self._now() if issued_at is None else issued_at
+        return seal_snapshot(self._sealer, self._context, snapshot, version=self._state_type.version, now=now)
 
     def _check(self) -> None:
         """Say where the next process will not accept the state. Sealing is rare, and costs more than this."""

@@ -96,6 +96,11 @@ objects = st.builds(
 @given(objects | st.text() | st.binary())
 @example("[" * 100_000)
 @example('{"type":"mount","sent":0,"params":' + '{"a":' * 100_000)
+@example('{"type":"mount","sent":0,"params":' + '{"a":' * 9_000)
+@example('{"type":"mount","sent":0,"params":{"a":[' + "[]," * 100_000)
+@example('"' + '\\"' * 100_000 + "\\")
+@example("[" * 33 + '"\\' * 100_000)
+@example("[" * 33 + '"' * 200_001)
 @example("\ud800")
 @example('{"type":"mount","sent":0,"sent":1e400}')
 def test_parsing_raises_nothing_else(data: str | bytes) -> None:
@@ -103,7 +108,68 @@ def test_parsing_raises_nothing_else(data: str | bytes) -> None:
     try:
         assert isinstance(frames.parse_control(data), get_args(frames.ClientControl))
     except ProtocolError as error:
-        assert error.close_code == 1002
+        assert error.close_code in (1002, 1009)
+
+
+def counted(value: Any) -> int:
+    """Count the values in a value, itself not, and the names of fields not."""
+    if not isinstance(value, dict | list):
+        return 0
+    return sum(1 + counted(one) for one in (value.values() if isinstance(value, dict) else value))
+
+
+def deep(value: Any) -> int:
+    """Count how deep a value is nested."""
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max((deep(one) for one in (value.values() if isinstance(value, dict) else value)), default=0)
+
+
+texts = st.text(st.sampled_from('"\\[]{},:ab\n') | st.characters(exclude_categories=["Cs"]))
+trees = st.recursive(
+    st.none() | st.integers() | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=30,
+)
+
+
+@given(trees, st.booleans())
+def test_the_shape_is_seen_through_any_text(tree: Any, ascii_only: bool) -> None:
+    """Values and depth are counted as they are, whatever stands in the texts and names."""
+    data = json.dumps({"type": "ping", "x": tree}, ensure_ascii=ascii_only)
+    values, depth = counted(json.loads(data)), deep(json.loads(data))
+    marks = [match[1] for match in frames._SHAPE.finditer(data)]
+    empty = data.count("[]") + data.count("{}")
+    assert values <= sum(mark in ("[", "{", ",") for mark in marks) <= values + empty
+    seen = most = 0
+    for mark in marks:
+        seen += (mark in ("[", "{")) - (mark in ("]", "}"))
+        most = max(most, seen)
+    assert (seen, most) == (0, depth)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"params": {"a": [0] * (frames.MAX_VALUES - 6)}}, None),
+        ({"params": {"a": [0] * frames.MAX_VALUES}}, 1009),
+        ({"forms": {"f": [["a, b, [c], {d}" * 50, "x"]] * 1000}}, None),
+        ({"forms": {"f": [["a", "x"]] * 7000}}, 1009),
+        ({"params": {"a": json.loads("[" * 30 + "]" * 30)}}, None),
+        ({"params": {"a": json.loads("[" * 31 + "]" * 31)}}, 1002),
+        ({"params": {"a": "[" * 5000}}, None),
+        ({"unknown": [[]] * frames.MAX_VALUES}, 1009),
+    ],
+)
+def test_how_much_a_frame_may_hold(more: dict[str, Any], code: int | None) -> None:
+    """Up to `MAX_VALUES` values, and `MAX_DEPTH` deep: what stands in a text counts nothing, what is ignored counts."""
+    data = json.dumps({"type": "mount", "sent": 0, **more})
+    if code is None:
+        frames.parse_control(data)
+        return
+    with pytest.raises(ProtocolError) as caught:
+        frames.parse_control(data)
+    assert caught.value.close_code == code
 
 
 @given(st.text(min_size=8, alphabet="SECRET"), st.sampled_from(["token", "sent", "params", "key", "type"]))

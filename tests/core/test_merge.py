@@ -113,6 +113,7 @@ def mount(
     fork: bool = False,
     anyway: bool = False,
     foreign: bool = False,
+    max_size: int = 65536,
 ) -> Merged[Any]:
     return merge(
         declared,
@@ -126,6 +127,7 @@ def mount(
         foreign=foreign,
         new_id="new",
         max_age=VECTORS["max_age"],
+        max_size=max_size,
         now=NOW,
     )
 

@@ -162,7 +162,12 @@ def test_the_list_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     some = Origins([f"https://{number}.example" for number in range(100)])
     parsed: list[str] = []
     parse = origins._parse_host
-    monkeypatch.setattr(origins, "_parse_host", lambda text: parsed.append(text) or parse(text))
+
+    def seen(text: str) -> tuple[str, int | None] | None:
+        parsed.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(origins, "_parse_host", seen)
     assert some.allow("https://99.example", "here.example", "wss")
     assert parsed == ["99.example", "here.example"]
 

@@ -37,7 +37,26 @@ def test_round_trip(values: dict[str, Any], identity: str | None, view: str | No
     """What was signed is read again by the same identity in the same view, and is safe in a page or URL."""
     page = SIGNER.sign(values, identity=identity, view=view)
     assert set(page) <= URL_SAFE
-    assert SIGNER.verify(page, identity=identity, view=view) == values
+    assert SIGNER.verify(page, identity=identity, view=view) == (values, None)
+
+
+def test_expiry() -> None:
+    """The time until which they may begin a view is signed, and does not change what tokens bind of them."""
+    short, long = (
+        SIGNER.sign({"order": 17}, identity="alice", view="checkout", expires=time)
+        for time in (1e9 + 0.5, 2e9)
+    )
+    assert SIGNER.verify(short, identity="alice", view="checkout") == ({"order": 17}, 1e9)
+    assert digest(short) == digest(long) == digest(PAGE)
+    payload, expires, signature = short.split(".")
+    for forged in (
+        f"{payload}.{signature}",
+        f"{payload}.{long.split('.')[1]}.{signature}",
+        f"{payload}.{expires}0.{signature}",
+        f"{PAGE.rpartition('.')[0]}.2000000000.{PAGE.rpartition('.')[2]}",
+    ):
+        with pytest.raises(TokenRefused):
+            SIGNER.verify(forged, identity="alice", view="checkout")
 
 
 def test_readable() -> None:
@@ -53,7 +72,7 @@ def test_any_character_changed(position: int, character: str) -> None:
     tampered = PAGE[:position] + character + PAGE[position + 1 :]
     if tampered != PAGE:
         try:
-            values = SIGNER.verify(tampered, identity="alice", view="checkout")
+            values, _ = SIGNER.verify(tampered, identity="alice", view="checkout")
         except TokenRefused:
             return
         assert (position, values) == (len(PAGE) - 1, {"order": 17})
@@ -77,7 +96,7 @@ def test_another_identity(identity: str | None) -> None:
 def test_nobody_is_not_the_empty_identity() -> None:
     """What was signed for nobody is not good for an identity that is empty."""
     page = SIGNER.sign({}, identity=None, view=None)
-    assert SIGNER.verify(page, identity=None, view="any") == {}
+    assert SIGNER.verify(page, identity=None, view="any") == ({}, None)
     with pytest.raises(TokenRefused):
         SIGNER.verify(page, identity="", view=None)
 
@@ -93,14 +112,14 @@ def test_any_view() -> None:
     """Page params that are not bound to a view are good in all of them."""
     page = SIGNER.sign({"order": 17}, identity="alice", view=None)
     for view in (None, "checkout", "profile"):
-        assert SIGNER.verify(page, identity="alice", view=view) == {"order": 17}
+        assert SIGNER.verify(page, identity="alice", view=view) == ({"order": 17}, None)
 
 
 def test_rotation() -> None:
     """The newest key signs, every key of the ring verifies, and a removed one no longer does."""
     rotated, old = PageSigner(Keyring([NEW, OLD])), PageSigner(Keyring([OLD]))
     page = old.sign({"order": 17}, identity="alice", view="checkout")
-    assert rotated.verify(page, identity="alice", view="checkout") == {"order": 17}
+    assert rotated.verify(page, identity="alice", view="checkout") == ({"order": 17}, None)
     assert rotated.sign({"order": 17}, identity="alice", view="checkout") == PAGE
     with pytest.raises(TokenRefused):
         SIGNER.verify(page, identity="alice", view="checkout")

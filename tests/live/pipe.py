@@ -370,7 +370,7 @@ class Process:
         state: type[Any] | StateType[Any] | None = None,
         *,
         secret: str | list[str] = SECRET,
-        identity: str | None = None,
+        identity: object = None,
         arguments: Mapping[str, Any] | None = None,
         now: Callable[[], float] = wall_clock,
         latency: float | None = None,
@@ -392,7 +392,7 @@ class Process:
         self._latency = latency
         self._type = ViewType("view", state_type)
         self._identity = identity
-        self._arguments = arguments or {}
+        self._arguments = arguments
 
     def open(self, pipe: Pipe | None = None, **scope: Any) -> Pipe:
         """Open a connection."""
@@ -447,9 +447,10 @@ class Process:
             self.ends.append("returned")
 
 
-def binding(*, arguments: str = "{}", identity: str = "") -> Binding:
+def binding(*, path: str = "/view", identity: str | None = None) -> Binding:
     """Return what the tokens of `Process` are bound to."""
-    return Binding(("view", arguments, "", "example.com", identity, ""))
+    who = "" if identity is None else "=" + identity
+    return Binding(("view", "", path, "", "example.com", who, ""))
 
 
 def unseal(token: str) -> tuple[str, int, Any]:

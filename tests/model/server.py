@@ -100,6 +100,7 @@ class End:
     say: Callable[[Down], None]
     machine: Connection = field(default_factory=Connection)
     view_id: str = ""
+    lineage: str = ""
     words: list[str] = field(default_factory=list)
     snapshot: tuple[str, ...] = ()
     sealed: tuple[int, tuple[str, ...]] | None = None
@@ -127,6 +128,7 @@ class End:
                 machine._asking,
                 machine._ever_asked,
                 self.view_id,
+                self.lineage,
                 tuple(self.words),
                 self.snapshot,
                 self.sealed,
@@ -165,7 +167,8 @@ class End:
         try:
             merged = merge(
                 words_of(self.process.version), sealer(self.process.keys), HERE, token=mount.token, params={},
-                sent=mount.sent, fork=mount.fork, anyway=mount.anyway, new_id=new_id, max_age=MAX_AGE, now=now,
+                sent=mount.sent, fork=mount.fork, anyway=mount.anyway, new_id=new_id, max_age=MAX_AGE, max_size=65536,
+                now=now,
             )  # fmt: skip
         except TokenUnjudgeable:
             self.apply(e.Defer(4409), now)
@@ -173,13 +176,13 @@ class End:
         except ProtocolError as error:
             self.apply(e.Defer(error.close_code), now)
             return
-        self.view_id = merged.view_id
+        self.view_id, self.lineage = merged.view_id, merged.lineage
         self.words = list(merged.state.get("words", []))
         self.snapshot = tuple(self.words)
         aged = merged.issued_at is None or now - merged.issued_at > MAX_AGE / 2
-        token = (
-            self._token(merged.received, now) if merged.status != "restored" or mount.fork or aged else None
-        )
+        token = None
+        if merged.status != "restored" or mount.fork or aged:
+            token = self._token(merged.received, now if aged else merged.issued_at or now)
         mounted = frames.Mounted(merged.status, merged.received, "b1", LIMITS, merged.reason, token)
         self.apply(e.Decided(mounted), now)
         self.ask(now)
@@ -262,7 +265,7 @@ class End:
     def _token(self, received: int, now: float) -> str:
         self.sealed = (received, self.snapshot)
         state = msgspec.Raw(msgspec.msgpack.encode({"words": self.snapshot}))
-        snapshot = Snapshot(self.view_id, received, state)
+        snapshot = Snapshot(self.view_id, received, state, self.lineage)
         token = seal_snapshot(
             sealer(self.process.keys), HERE, snapshot, version=self.process.version, now=now
         )

@@ -106,6 +106,7 @@ class World:
     Attributes:
         now: seconds.
         keys: for each view id and number, the message that a handler was given under that idempotency key.
+        lineages: for each view id, the view that it and all its copies come from.
     """
 
     recorder: Recorder = staticmethod(_unrecorded)
@@ -118,6 +119,7 @@ class World:
         self.tabs: list[Tab] = [Tab(number) for number in range(tabs)]
         self.wires: list[Wire] = []
         self.keys: dict[tuple[str, int], str] = {}
+        self.lineages: dict[str, str] = {}
         self.views = 0
 
     def prune(self) -> None:
@@ -303,7 +305,12 @@ class World:
 
     def _judge(self, index: int) -> None:
         self.views += 1
-        self.wires[index].end.judge(f"v{self.views}", self.now)
+        end = self.wires[index].end
+        end.judge(f"v{self.views}", self.now)
+        if end.view_id and self.lineages.setdefault(end.view_id, end.lineage) != end.lineage:
+            raise Broken(f"{end.view_id} is of {self.lineages[end.view_id]} and of {end.lineage}")
+        if end.lineage and self.lineages.get(end.lineage) != end.lineage:
+            raise Broken(f"{end.view_id} comes from {end.lineage}, which is a copy itself")
 
     def _take(self, index: int) -> None:
         end = self.wires[index].end
