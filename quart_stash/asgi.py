@@ -22,6 +22,7 @@ from .host import Host, NotMounted, ViewType
 from .identity import identity_tag, session_secret
 from .live.gateway import ASGIApp
 from .live.socket import ASGIReceive, ASGISend, Scope
+from .serving import Serving
 from .view import View
 
 __all__ = ["StashMiddleware", "StashPage", "mount_view"]
@@ -67,17 +68,15 @@ class StashMiddleware:
             raise ConfigurationError(f"StashMiddleware wraps an ASGI application, not {type(app).__name__}")
         keys = [secret_key] if isinstance(secret_key, (str, bytes)) else list(secret_key or ())
         self._app = app
-        self._keyring = Keyring(keys)
+        keyring = Keyring(keys)
         # The oldest: a new key is put in front, and the pages that are open must go on being their owners'.
-        self._owner_key = self._keyring.signing_keys("owner")[0].hex()
-        self._config = StashConfig.from_mapping(
-            {f"STASH_{key.upper()}": value for key, value in settings.items()}
-        )
-        self._host: Host | None = None
+        self._owner_key = keyring.signing_keys("owner")[0].hex()
+        config = StashConfig.from_mapping({f"STASH_{key.upper()}": value for key, value in settings.items()})
+        self._serving = Serving(lambda: Host(config, keyring))
 
     async def __call__(self, scope: Scope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one ASGI scope."""
-        host = self._serving()
+        host = self._serving.of(scope)
         with suppress(NotMounted):
             served = _Served(host, scope.get("root_path", "").rstrip("/"), self._owner_key)
             await host.serve(self._app, {**scope, _SERVED_KEY: served}, receive, send)
@@ -85,11 +84,14 @@ class StashMiddleware:
     @property
     def draining(self) -> bool:
         """Whether a drain runs or has run."""
-        return self._host is not None and self._host.gateway.draining
+        return self._serving.draining
 
     async def drain(self, reason: str = "drain()") -> None:
-        """Hand every view back to its client, for good, as on SIGTERM. Returns when it is done."""
-        await asyncio.shield(self._serving().gateway.leave(reason))
+        """Hand every view back to its client, for good, as on SIGTERM. Returns when it is done.
+
+        It may be called in any event loop, and is carried out in the one that serves.
+        """
+        await self._serving.carry_out(lambda host: host.drain(reason))
 
     async def rebalance(self, fraction: float) -> dict[str, int]:
         """Hand a share of the live views to other processes, and go on serving. Returns counts by outcome.
@@ -100,16 +102,11 @@ class StashMiddleware:
         Raises:
             ConfigurationError: there is no such share.
         """
-        return await self._serving().gateway.rebalance(fraction)
+        return await self._serving.carry_out(lambda host: host.gateway.rebalance(fraction)) or {}
 
     async def close_views(self, identity: str) -> int:
         """Close every view in this process that belongs to somebody. See `QuartStash.close_views`."""
-        return await self._serving().close_views(identity)
-
-    def _serving(self) -> Host:
-        if self._host is None or self._host.gateway.loop is not asyncio.get_running_loop():
-            self._host = Host(self._config, self._keyring)
-        return self._host
+        return await self._serving.carry_out(lambda host: host.close_views(identity)) or 0
 
 
 class StashPage:

@@ -42,7 +42,9 @@ class StashConfig:
     max_state_size: int = _key(65536, "bytes of encoded state in one token")
     max_mount_size: int = _key(262144, "bytes of one mount frame")
     max_message_size: int = _key(1048576, "bytes of one message of the client")
-    max_queue: int = _key(256, "messages waiting for one handler before its socket is paused")
+    max_queue: int = _key(
+        256, "messages waiting for one handler; its socket is paused then, and more are left to the client"
+    )
     allowed_origins: Sequence[str] | None = _key(
         None,
         "origins that may open a socket, such as `https://example.com`, a list or with commas; default: the same host",

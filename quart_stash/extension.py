@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
@@ -25,6 +24,7 @@ from .host import Host, NotMounted, ViewType, check_identity
 from .identity import SessionIdentity, identity_tag, session_secret
 from .live.shutdown import ShutdownTrigger
 from .live.socket import RECEIVE_OF_A_VIEW
+from .serving import HOST_KEY, Serving
 from .view import View
 
 __all__ = ["QuartStash", "ViewFunction", "next_host"]
@@ -107,7 +107,7 @@ class QuartStash:
 
             @functools.wraps(handler)
             async def serve(*args: P.args, **kwargs: P.kwargs) -> None:
-                host = self._host()
+                host = self._wiring().host_of(websocket.scope)
                 view_type = ViewType(name or websocket.endpoint or handler.__name__, state_type)
                 identity = await self._load_identity()
                 try:
@@ -165,16 +165,20 @@ class QuartStash:
         Raises:
             ConfigurationError: `identity` is not a `str`.
         """
-        return await self._host().close_views(identity)
+        return await self._wiring().serving.carry_out(lambda host: host.close_views(identity)) or 0
 
     async def drain(self, reason: str = "drain()") -> None:
-        """Hand every view back to its client, for good, as on SIGTERM. Returns when it is done."""
-        await asyncio.shield(self._host().gateway.leave(reason))
+        """Hand every view back to its client, for good, as on SIGTERM. Returns when it is done.
+
+        It may be called in any event loop, and is carried out in the one that serves.
+        """
+        await self._wiring().serving.carry_out(lambda host: host.drain(reason))
 
     async def rebalance(self, fraction: float) -> dict[str, int]:
         """Hand a share of the live views to other processes, and go on serving. Returns counts by outcome.
 
-        After a scale-out, say: each of these clients comes in anew, wherever the load balancer sends it.
+        After a scale-out, say: each of these clients comes in anew, wherever the load balancer sends it. It may be
+        called in any event loop, and is carried out in the one that serves.
 
         Args:
             fraction: of the live views; more than 0, and 1 at most.
@@ -182,19 +186,19 @@ class QuartStash:
         Raises:
             ConfigurationError: there is no such share.
         """
-        return await self._host().gateway.rebalance(fraction)
+        return await self._wiring().serving.carry_out(lambda host: host.gateway.rebalance(fraction)) or {}
 
     @property
     def draining(self) -> bool:
-        """Whether a drain runs or has run."""
-        host = self._wiring().host
-        return host is not None and host.gateway.draining
+        """Whether a drain runs, or has run since the application was started. Any thread may ask."""
+        return self._wiring().serving.draining
 
     def stats(self) -> dict[str, int]:
-        """Return counts: `live` views now; `fresh`, `restored`, … mounts and outcomes of hand-overs so far."""
-        gateway = self._host().gateway
-        counts: Counter[str] = gateway.registry.counts + gateway.registry.outcomes
-        return {"live": len(gateway.registry.views()), **counts}
+        """Return counts: `live` views now; `fresh`, `restored`, … mounts and outcomes of hand-overs so far.
+
+        Any thread may ask.
+        """
+        return self._host().stats()
 
     def seal(self, value: Any, *, purpose: str) -> str:
         """Encrypt and authenticate a value for the application's own use.
@@ -283,14 +287,14 @@ class QuartStash:
         return _wiring_of(cast("Any", current_app)._get_current_object() if current_app else self._app)
 
     def _host(self) -> Host:
-        return self._wiring().serving()
+        return self._wiring().serving.any()
 
 
 class _Wiring:
-    """One application's stash. Its host is made when the application starts to serve, or is first used."""
+    """One application's stash."""
 
     def __init__(self, stash: QuartStash, app: Quart, views: Mapping[Callable[..., Any], Declared]) -> None:
-        self.host: Host | None = None
+        self.serving: Serving = Serving(self._make)
         self._stash = stash
         self._views = views
         self._names: set[str] = set()
@@ -299,40 +303,41 @@ class _Wiring:
         app.asgi_app = self._serve  # type: ignore[method-assign]
         app.before_serving(self._start)
 
-    def serving(self) -> Host:
-        """Return the host of the running loop.
+    def host_of(self, scope: Any) -> Host:
+        """Return the host that a socket came in with."""
+        host = scope.get(HOST_KEY)
+        return host if isinstance(host, Host) else self.serving.here()
 
-        Raises:
-            ConfigurationError: the configuration can't work, or the routes don't fit the views.
-        """
-        if self.host is None or self.host.gateway.loop is not asyncio.get_running_loop():
-            self._names = checks.check_routes(self._app, self._views)
-            self.host = Host(
-                StashConfig.from_mapping(self._app.config),
-                keyring_from_mapping(self._app.config),
-                notify=self._notify,
-                trigger=self._stash.shutdown_trigger,
-            )
-        return self.host
+    def _make(self) -> Host:
+        self._names = checks.check_routes(self._app, self._views)
+        return Host(
+            StashConfig.from_mapping(self._app.config),
+            keyring_from_mapping(self._app.config),
+            notify=self._notify,
+            trigger=self._stash.shutdown_trigger,
+        )
 
     def check_name(self, view: str | None) -> None:
         """Say where values are signed for a view that this application does not have."""
-        notices = self.serving().gateway.notices
+        notices = self.serving.any().notices
         checks.check_name(view, self._names, notices)
 
     async def _start(self) -> None:
-        self.serving().gateway.arrive()
+        self.serving.here().gateway.arrive()
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan" and self.host is None:
-            try:
-                self.serving()
-            except (
-                Exception
-            ) as error:  # whatever it is: a server goes on without lifespan, and would serve errors
-                await _refuse_to_start(receive, send, error)
-                return
-        await self.serving().serve(self._asgi_app, scope, receive, send)
+        try:
+            host = self.serving.of(scope)
+        except (
+            Exception
+        ) as error:  # whatever it is: a server goes on without lifespan, and would serve errors
+            if scope["type"] != "lifespan":
+                raise
+            await _refuse_to_start(receive, send, error)
+            return
+        if scope["type"] == "websocket":
+            scope = {**scope, HOST_KEY: host}
+        await host.serve(self._asgi_app, scope, receive, send)
 
     def _notify(self, kind: str, **data: Any) -> None:
         try:
@@ -347,9 +352,7 @@ def next_host(app: Quart) -> Host:
     Raises:
         ConfigurationError: it has no stash, or the configuration can't work.
     """
-    wiring = _wiring_of(app)
-    wiring.host = None
-    return wiring.serving()
+    return _wiring_of(app).serving.start()
 
 
 def _wiring_of(app: Quart | None) -> _Wiring:

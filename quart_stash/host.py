@@ -28,6 +28,7 @@ from .errors import ConfigurationError, ProtocolError, TokenRefused, TokenUnjudg
 from .forms import Pushed
 from .live.gateway import ASGIApp, Gateway
 from .live.handover import part
+from .live.notices import Notices
 from .live.session import Session
 from .live.shutdown import ShutdownTrigger
 from .live.socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
@@ -67,8 +68,8 @@ class Host:
         sealer: seals and opens tokens.
         pages: signs and verifies page params.
         assets: the script.
-        gateway: the sockets and the drain.
         build: the running build.
+        notices: what is said once to whoever runs the application.
         now: the clock, in seconds since the epoch.
     """
 
@@ -85,13 +86,47 @@ class Host:
         self.sealer: Sealer = Sealer(keyring)
         self.pages: PageSigner = PageSigner(keyring)
         self.assets: Assets = Assets(config.url_prefix)
-        self.gateway: Gateway = Gateway(config, notify=notify, trigger=trigger)
+        self.notices: Notices = Notices()
+        self._gateway: Gateway | None = None
         self.build: str = config.build or self.assets.digest
         self._notify = notify
+        self._trigger = trigger
         self.now = now
         self._owned: dict[str, set[Session]] = {}  # by whom they belong to, from before they are mounted
         self._closing = Tasks()
         self._misidentified = False
+
+    @property
+    def gateway(self) -> Gateway:
+        """The sockets and the drain, in the loop that asked first: what seals and signs needs neither."""
+        if self._gateway is None:
+            self._gateway = Gateway(
+                self.config, notify=self._notify, trigger=self._trigger, notices=self.notices
+            )
+        return self._gateway
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it serves in."""
+        return self.gateway.loop
+
+    @property
+    def over(self) -> bool:
+        """Whether it serves nothing: not yet, or not any more."""
+        return self._gateway is None or self._gateway.loop.is_closed()
+
+    @property
+    def draining(self) -> bool:
+        """Whether a drain runs or has run."""
+        return self._gateway is not None and self._gateway.draining
+
+    def stats(self) -> dict[str, int]:
+        """Return counts, in any thread: `live` views now; mounts and outcomes of hand-overs so far."""
+        return {"live": 0} if self._gateway is None else self._gateway.registry.stats()
+
+    async def drain(self, reason: str) -> None:
+        """Hand every view back to its client, for good. Returns when it is done."""
+        await asyncio.shield(self.gateway.leave(reason))
 
     @property
     def limits(self) -> frames.Limits:
@@ -132,6 +167,8 @@ class Host:
             sealer=self.sealer,
             now=self.now,
             on_outcome=lambda session, outcome: self._drained(view_type, session, outcome),
+            on_behind=lambda session: self.gateway.hand_over(session.socket),
+            patience=self.gateway.patience,
         )
         socket.feed = session
         return session
@@ -286,7 +323,7 @@ class Host:
         if error.key_id is None:
             logger.info("a token for %s can't be judged here (%s): left to another process", view, error)
             return
-        self.gateway.notices.say(
+        self.notices.say(
             logging.WARNING,
             "",
             "a token for %s has a key that this process does not know (%s), and is left to another process. "
@@ -303,7 +340,7 @@ class Host:
         try:
             return self.pages.verify(mount.page, identity=identity, view=view)
         except TokenRefused as error:
-            self.gateway.notices.say(
+            self.notices.say(
                 logging.INFO,
                 shown(view),
                 "page params for %s were refused (%s): somebody else has logged in since the page was rendered, "

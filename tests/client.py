@@ -145,6 +145,13 @@ class Client:
         with suppress(ConnectionEnded):
             await self._wire.send(data)
 
+    async def ping(self) -> None:
+        """Ping as the WebSocket protocol does, and wait for the answer."""
+        if self._socket is None:
+            raise ConnectionError("not connected")
+        async with asyncio.timeout(30):
+            await (await self._socket.ping())
+
     async def control(self, kind: str, **fields: Any) -> None:
         """Send one control frame."""
         await self.raw(json.dumps({"type": kind, **fields}))

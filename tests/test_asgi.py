@@ -303,4 +303,4 @@ async def test_an_application_without_lifespan_is_not_leaving() -> None:
     middleware = wrap(application)
     with pytest.raises(ValueError, match="no lifespan"):
         await middleware({"type": "lifespan"}, nothing, nothing)
-    assert not middleware._serving().gateway.leaving()
+    assert not middleware._serving.here().gateway.leaving()

@@ -19,7 +19,7 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 MAX_LINES = 350
 LONGER = {
     # A machine and its one transition table, which are read together.
-    "quart_stash/core/connection.py": 390,
+    "quart_stash/core/connection.py": 400,
     "quart_stash/core/client.py": 420,
 }
 MAX_FUNCTION_LINES = 60

@@ -17,6 +17,7 @@ from . import frames
 from .events import (
     Answered,
     Ask,
+    Behind,
     Close,
     Deadline,
     Decide,
@@ -29,6 +30,7 @@ from .events import (
     Message,
     MountTimeout,
     Outcome,
+    Overflow,
     Push,
     Raise,
     Received,
@@ -62,16 +64,19 @@ class Connection:
         in_hand: whether the handler is working on message `received + 1`.
         outcome: how a drain ended for this view, once it has ended.
         inbox: messages that wait for the handler; `None` is a void one.
+        overflowing: whether messages are left to the client, which sends them again at its next mount.
     """
 
     __slots__ = (
         "_arrived",
         "_asking",
         "_ever_asked",
+        "_left",
         "_sent",
         "in_hand",
         "inbox",
         "outcome",
+        "overflowing",
         "received",
         "state",
     )
@@ -82,7 +87,9 @@ class Connection:
         self.in_hand: bool = False
         self.outcome: Outcome | None = None
         self.inbox: deque[Message | None] = deque()
+        self.overflowing: bool = False
         self._arrived = 0
+        self._left = False
         self._sent = 0
         self._asking = False
         self._ever_asked = False
@@ -148,6 +155,9 @@ class Connection:
 
     def _deliver(self, event: Received, effects: list[Effect]) -> None:
         self._arrived += 1
+        if self.overflowing:
+            self._left = True
+            return
         message = Message(event.data, self._arrived, self._arrived <= self._sent)
         self.inbox.append(message)
         if self._asking:
@@ -158,6 +168,9 @@ class Connection:
         if event.number != self._arrived + 1:
             return self._breach("a void that is not for the next number", effects)
         self._arrived += 1
+        if self.overflowing:
+            self._left = True
+            return None
         self.inbox.append(None)
         if self._asking and self._pass_voids():
             effects.append(Due(final=False))
@@ -173,10 +186,18 @@ class Connection:
     def _ignore(self, event: Event, effects: list[Effect]) -> None:
         pass
 
+    def _overflow(self, event: Overflow, effects: list[Effect]) -> None:
+        self.overflowing = bool(self.inbox)  # else the handler waits, and would not ask again
+
     def _ask(self, event: Ask, effects: list[Effect]) -> None:
         self._count()
         self._asking = self._ever_asked = True
         self._pass_voids()
+        if self.overflowing and not self.inbox:
+            if self._left:
+                effects.append(Behind())
+            else:
+                self.overflowing = False
         if self.state is not State.FLUSHED or not self._settled:
             effects.append(Due(final=False))
         self._announce(effects)
@@ -302,6 +323,7 @@ def _serving(state: State) -> dict[type, Row]:
         Raise: (_C._fail, _S.ENDED),
         Deadline: (_C._expire, _S.ENDED),
         StartDrain: (_C._ignore, state),
+        Overflow: (_C._overflow, state),
         MountTimeout: (_C._ignore, state),  # it was on its way when the mount came
         **_END,
     }

@@ -11,6 +11,7 @@ from . import frames
 __all__ = [
     "Answered",
     "Ask",
+    "Behind",
     "Close",
     "Deadline",
     "Decide",
@@ -23,6 +24,7 @@ __all__ = [
     "Message",
     "MountTimeout",
     "Outcome",
+    "Overflow",
     "Push",
     "Raise",
     "Received",
@@ -87,6 +89,10 @@ class MountTimeout(_Event, frozen=True):
     """No `mount` came in time."""
 
 
+class Overflow(_Event, frozen=True):
+    """The inbox has been full for too long: what comes from now on is left to the client."""
+
+
 class Ask(_Event, frozen=True):
     """The handler asks for the next message: the commit point."""
 
@@ -140,6 +146,10 @@ class Due(_Event, frozen=True):
     final: bool
 
 
+class Behind(_Event, frozen=True):
+    """The handler has taken all that was kept, and messages were left to the client: hand the view over to it."""
+
+
 class Answered(_Event, frozen=True):
     """The browser answered `keep`, `forget` or `restore`."""
 
@@ -163,6 +173,7 @@ Event = (
     | Decided
     | Defer
     | MountTimeout
+    | Overflow
     | Ask
     | Push
     | Seal
@@ -171,4 +182,4 @@ Event = (
     | Raise
     | Deadline
 )
-Effect = frames.ServerControl | Message | Decide | Due | Answered | Close
+Effect = frames.ServerControl | Message | Decide | Due | Behind | Answered | Close

@@ -130,6 +130,7 @@ class Drainer:
         outcomes = one.outcomes() + Counter(
             socket.feed.outcome for socket in mounting if socket.feed is not None and socket.feed.outcome
         )
+        outcomes += Counter({"cut": self._registry.cut})  # drops it where it is none
         counts = handover.summary(outcomes, outcomes.total())
         logger.info("drained: %s, in %.1f s", counts, loop.time() - start)
         self._notify("drain_finished", outcomes=dict(outcomes), seconds=loop.time() - start)

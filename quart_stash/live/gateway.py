@@ -16,11 +16,13 @@ from ..errors import ConfigurationError
 from ..shown import shown
 from .drainer import Drainer, Notify
 from .handover import summary
+from .inbox import PATIENCE
+from .mainloop import MainLoop, find_main_loop, let_go
 from .notices import Notices, audible
 from .registry import Registry
 from .server import ServerInfo, server_around
 from .shutdown import HypercornContext, ShutdownTrigger, SignalChain
-from .socket import SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
+from .socket import CLOSE_GRACE, SCOPE_KEY, ASGIReceive, ASGISend, Scope, Socket
 from .sweeper import Sweeper
 from .transport import cut
 
@@ -52,14 +54,20 @@ class Gateway:
         drainer: the drain.
         notices: what is said once to whoever runs the application.
         trigger: for servers that take a shutdown trigger.
+        patience: seconds for which a full inbox may pause its socket.
     """
 
     def __init__(
-        self, config: StashConfig, *, notify: Notify, trigger: ShutdownTrigger | None = None
+        self,
+        config: StashConfig,
+        *,
+        notify: Notify,
+        trigger: ShutdownTrigger | None = None,
+        notices: Notices | None = None,
     ) -> None:
         audible()
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self.notices: Notices = Notices()
+        self.notices: Notices = notices or Notices()
         self.registry: Registry = Registry()
         self.drainer: Drainer = Drainer(self.registry, rate=config.reconnect_rate, notify=notify)
         self.trigger: ShutdownTrigger = trigger or ShutdownTrigger()
@@ -69,10 +77,12 @@ class Gateway:
             max_age=config.max_connection_age,
             hand_over=lambda old: self._hand_over(self.drainer.staying(old)),
         )
+        self.patience: float = PATIENCE
         self._config = config
         self._origins = Origins(config.allowed_origins)
         self._timeout = config.shutdown_timeout
         self._context = HypercornContext()
+        self._main_loop: MainLoop | None = None
         self._server: ServerInfo | None = None
         self._signals = False  # whether signals can be noticed
         self._introduced = False
@@ -86,6 +96,7 @@ class Gateway:
             await self._lifespan(app, scope, receive, send)
             return
         if not self._introduced:
+            self._watch_main_loop(send)
             self._introduce(self._find())
         if kind == "websocket":
             await self._websocket(app, scope, receive, send)
@@ -113,6 +124,11 @@ class Gateway:
         outcomes = await asyncio.shield(self._hand_over(share, "handing over"))
         logger.info("handed over: %s", summary(outcomes, len(share)))
         return dict(outcomes)
+
+    def hand_over(self, view: Socket) -> None:
+        """Hand one view over, unless that is being done."""
+        if views := self.drainer.staying([view]):
+            self._hand_over(views)
 
     def _hand_over(self, views: Sequence[Socket], label: str = "") -> asyncio.Task[Counter[str]]:
         return self.drainer.hand_over(views, timeout=self._config.shutdown_timeout, label=label)
@@ -144,6 +160,12 @@ class Gateway:
                 "use one QuartStash, or one StashMiddleware around all",
             )
         socket = Socket(scope, receive, send, refusing=lambda: self.draining, notices=self.notices)
+        await self._connection(app, socket)
+        if socket.closed and not socket.accepted:
+            await let_go(receive, send, within=CLOSE_GRACE)
+
+    async def _connection(self, app: ASGIApp, socket: Socket) -> None:
+        scope = socket.scope
         if not self._origin_allowed(scope):
             await socket.refuse(403, [])
             return
@@ -161,6 +183,7 @@ class Gateway:
             socket.end()
             if socket.feed is not None:
                 socket.feed.gone()
+            self.registry.cut += socket.cut and not self.draining
             self.registry.remove(socket)
             if not len(self.registry):
                 self._sweeper.stop()
@@ -190,6 +213,12 @@ class Gateway:
             event = await receive()
             if event["type"] == "lifespan.shutdown":
                 self._shutting_down = True
+                if not self.draining and self.registry.cut:
+                    logger.warning(
+                        "this server has cut %d views, and did not let its shutdown be noticed before: "
+                        "they were not handed back; await drain() before you stop it",
+                        self.registry.cut,
+                    )
                 if not self.draining and self.registry.views():
                     logger.warning(
                         "this server did not let its shutdown be noticed: "
@@ -204,6 +233,7 @@ class Gateway:
                 self.arrive()
             await send(event)
 
+        self._watch_main_loop(send)
         try:
             await app(scope, receiving, sending)
         finally:
@@ -212,9 +242,21 @@ class Gateway:
             self._context.stop()
             if self._introduction is not None:
                 self._introduction.cancel()
+            if self._main_loop is not None:
+                self._main_loop.stop(self)
+                self._main_loop = None
             SignalChain.leave(self)
 
     # How a shutdown will be noticed.
+
+    def _watch_main_loop(self, send: ASGISend) -> None:
+        """Notice also a server that leaves without a signal, and see how soon it wants its pings answered."""
+        if self._main_loop is not None or (main_loop := find_main_loop(send)) is None:
+            return
+        self._main_loop = main_loop
+        main_loop.watch(self)
+        if main_loop.pong_limit is not None:
+            self.patience = min(self.patience, main_loop.pong_limit / 4)
 
     def arrive(self) -> None:
         """Serving begins, and a server calls us: install the ways that fit it, and say which they are."""
@@ -250,6 +292,8 @@ class Gateway:
         ways = [self._context.name] if found else []
         if self._signals and not lost and not cuts:
             ways.append(SignalChain.name)
+        if self._main_loop is not None:
+            ways.append(self._main_loop.name)
         if self.trigger.used:
             ways.append(ShutdownTrigger.name)
         logger.info(
@@ -262,7 +306,7 @@ class Gateway:
             logger.error(_LOST, server.name.capitalize(), server.name, server.name)
         if cuts:
             logger.warning(_CUTS)
-        self._fit(server.limit)
+        self._fit(server.limit or (self._main_loop.limit if self._main_loop is not None else None))
 
     def _fit(self, limit: tuple[float, str] | None) -> None:
         """Cut the drain's time to what the server leaves."""

@@ -139,7 +139,7 @@ class Handover:
 
 def summary(counts: Mapping[str, int], total: int) -> str:
     """Say how many of `total` views ended in which way."""
-    others = "".join(f", {counts[name]} {name}" for name in ("finished", "gone") if counts.get(name))
+    others = "".join(f", {counts[name]} {name}" for name in ("finished", "gone", "cut") if counts.get(name))
     return f"{counts.get('synced', 0)} of {total} synced, {counts.get('timed-out', 0)} timed out{others}"
 
 

@@ -17,11 +17,13 @@ class Registry:
     Attributes:
         counts: how many views were mounted `fresh`, `restored`, `rejected` or `plain` so far.
         outcomes: how many hand-overs ended in which way so far.
+        cut: how many views the server has closed, as one that leaves, before anybody was told.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
+        self.cut: int = 0
         self._sockets: dict[Socket, None] = {}
         self._changed: asyncio.Event | None = None
 
@@ -44,7 +46,11 @@ class Registry:
 
     def views(self) -> list[Socket]:
         """Return the sockets whose views can be handed back."""
-        return [socket for socket in self._sockets if socket.feed is not None and socket.feed.live]
+        return [socket for socket in self if socket.feed is not None and socket.feed.live]
+
+    def stats(self) -> dict[str, int]:
+        """Return what is counted, and how many views are live. Any thread may ask."""
+        return {"live": len(self.views()), **(Counter(self.counts.copy()) + Counter(self.outcomes.copy()))}
 
     async def change(self, within: float) -> None:
         """Wait until a socket has gone, for `within` seconds at most."""

@@ -22,7 +22,7 @@ from ..core.state import StateType
 from ..core.tokens import Binding, Sealer
 from ..errors import ProtocolError, TokenStale
 from ..shown import shown
-from .inbox import Room, larger
+from .inbox import PATIENCE, Room, larger
 from .secrets import Secrets
 from .socket import Socket
 from .sync import Sync
@@ -56,7 +56,20 @@ class Session:
         sealer: Sealer,
         now: Callable[[], float],
         on_outcome: Callable[[Session, events.Outcome], None],
+        on_behind: Callable[[Session], object],
+        patience: float = PATIENCE,
     ) -> None:
+        """Take over a socket.
+
+        Args:
+            socket: of the view.
+            config: as configured.
+            sealer: seals the view's tokens.
+            now: the wall clock.
+            on_outcome: is told how the hand-over ended.
+            on_behind: hands the view over, since messages were left to its client.
+            patience: seconds for which a full inbox may pause the socket.
+        """
         self.socket = socket
         self.machine: Connection = Connection()
         self.plain: bool = frames.SUBPROTOCOL not in (socket.scope.get("subprotocols") or [])
@@ -67,6 +80,7 @@ class Session:
         self._sealer = sealer
         self._now = now
         self._on_outcome = on_outcome
+        self._on_behind = on_behind
         self._loop = asyncio.get_running_loop()
         self._mount: asyncio.Future[frames.Mount] = self._loop.create_future()
         self._sync: Sync
@@ -74,7 +88,7 @@ class Session:
         self.view_id: str = ""
         self._timers = Timers()
         self._expiry: asyncio.Task[None] | None = None
-        self._room = Room(self.machine.inbox, config)
+        self._room = Room(self.machine.inbox, config, patience=patience)
         self.verbs: Verbs = Verbs(
             self.machine,
             socket,
@@ -93,13 +107,21 @@ class Session:
     async def feed(self, data: str | bytes) -> None:
         """Take one frame of the client. Nothing that it holds raises."""
         await self._apply(self._parse(data))
+        if self._room.full and not self.machine.overflowing:
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Read no more until there is room, but not for long; save that a plain client would lose what finds none."""
         while self._room.full and not self.verbs.questions and not self.socket.closed:
-            if not await self._room.wait() and not self.plain and not self.socket.sending:
-                await self.socket.send_frame(frames.encode(frames.Pong()))
+            if not await self._room.wait() and not self.plain:
+                await self._overflow()
+                return
         if self.verbs.questions and self._room.overfull:
-            await self._apply(
-                events.Violation("too many messages while the handler awaits the browser", 1013)
-            )
+            await self._overflow()
+
+    async def _overflow(self) -> None:
+        logger.info("a handler is slow: its client keeps the messages for which there is no room")
+        await self._apply(events.Overflow())
 
     def gone(self) -> None:
         """The connection is over."""
@@ -298,6 +320,8 @@ class Session:
         elif isinstance(effect, events.Due):
             if not self.plain:
                 await self._sync.due(final=effect.final)
+        elif isinstance(effect, events.Behind):
+            self._on_behind(self)
         elif isinstance(effect, events.Decide):
             if not self._mount.done():
                 self._mount.set_result(effect.mount)

@@ -105,6 +105,7 @@ class Socket:
         sent: how many frames were sent.
         grace: seconds that the peer has to take the close frame and to answer it.
         notices: what is said once to whoever runs the application.
+        cut: whether the server itself has closed a live view, as it leaves.
         forced: whether the application's part was ended against its will; what it raises then says nothing.
         transport: the connection itself, where the server lets it be found.
     """
@@ -128,6 +129,7 @@ class Socket:
         self.sent: int = 0
         self.grace: float = CLOSE_GRACE
         self.notices: Notices = notices or Notices()
+        self.cut: bool = False
         self.forced: bool = False
         self.transport: asyncio.WriteTransport | None = transport_behind(send, receive)
         self._receive = receive
@@ -150,6 +152,7 @@ class Socket:
                     event = await self._receive()
                     kind = event["type"]
                     if kind == "websocket.disconnect":
+                        self.cut = event.get("code") == 1012 and self.feed is not None and self.feed.live
                         self._gone()
                         return event
                     if self.feed is None or kind != "websocket.receive":

@@ -205,13 +205,13 @@ class Deployment:
             app: a new one, or one that was served before; its start-up hooks run once.
             started: they have run.
         """
-        self.process = Process(app, lambda: time.time() + self.offset, self._failed)
         if app not in self._started:
             self._started.append(app)
             self._lifespans.enter_context(got_websocket_exception.connected_to(self._raised, sender=app))
             if not started:
                 lifespan: Any = app.test_app()
                 await self._lifespans.enter_async_context(lifespan)
+        self.process = Process(app, lambda: time.time() + self.offset, self._failed)
 
     @property
     def propagated(self) -> Exception | None:

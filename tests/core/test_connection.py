@@ -34,7 +34,7 @@ class Half:
                 )
             elif isinstance(effect, e.Close):
                 self.out.append({"close": effect.code})
-            elif not isinstance(effect, e.Decide | e.Due | e.Answered):
+            elif not isinstance(effect, e.Decide | e.Due | e.Behind | e.Answered):
                 self.out.append({"down": json.loads(frames.encode(effect))})
 
     def up(self, frame: dict[str, Any]) -> None:
@@ -63,6 +63,7 @@ class Half:
                     "defer": e.Defer,
                     "seal": e.Seal,
                     "drain": e.StartDrain,
+                    "overflow": e.Overflow,
                     "return": e.Return,
                     "raise": e.Raise,
                     "deadline": e.Deadline,
@@ -161,3 +162,14 @@ def test_void_takes_a_number() -> None:
     machine.handle(e.Received("b"))
     assert machine.take() == e.Message("b", 2, False)
     assert machine.received == 1
+
+
+def test_an_overflow_of_an_empty_inbox_is_none() -> None:
+    """The handler has taken all and waits: it would never ask again for what is left to the client."""
+    half = Half()
+    half.up({"type": "mount", "sent": 0})
+    half.server("decide", status="fresh", received=0, token="T0")
+    half.server("ask")
+    half.server("overflow")
+    half.up({"message": "a"})
+    assert half.out[-1] == {"app": {"message": "a", "number": 1, "replayed": False}}

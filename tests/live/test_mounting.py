@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import pytest
@@ -15,6 +16,7 @@ from quart_stash.core.tokens import Sealer
 from quart_stash.view import Message, View
 
 from .pipe import EPOCH, OTHER_SECRET, SECRET, Pipe, Process, in_virtual_time, settle, unseal
+from .test_handover import nothing, now
 
 
 @dataclass
@@ -392,28 +394,135 @@ async def test_a_full_inbox_pauses_the_socket() -> None:
     assert pipe.unread == 0
 
 
+def covered(pipe: Pipe) -> int:
+    """Return how many messages the newest token covers."""
+    return int(pipe.frames("token")[-1]["received"]) if pipe.frames("token") else 0
+
+
+def handed_over_or_covered(pipe: Pipe, count: int) -> bool:
+    """Whether the view is being handed over, or a token covers so many messages."""
+    return bool(pipe.frames("drain")) or covered(pipe) == count
+
+
 @pytest.mark.parametrize("each", [1, 2, 60], ids=lambda each: f"{each} s for each message")
 @in_virtual_time
-async def test_a_paused_socket_says_that_it_is_alive(each: int) -> None:
-    """While its pings can't be seen a client hears often enough that somebody is there; a plain client hears nothing."""
+async def test_a_slow_handler_leaves_to_the_client_what_finds_no_room(each: int) -> None:
+    """The socket is read on, so that pings are seen. When the inbox is worked off the client sends the rest anew."""
+    seen: list[str | bytes] = []
+
+    async def handler(view: View[Count]) -> None:
+        async for message in view:
+            await asyncio.sleep(each)
+            seen.append(message.data)
+            view.state.count += 1
+
+    process = Process(handler, Count, max_queue=4, silence_timeout=None)
+    token, received, mounts = None, 0, 0
+    while received < 100:
+        pipe = await process.mount(sent=100, token=token)
+        mounts += 1
+        for number in range(received, 100):
+            pipe.message(str(number))
+        pipe.say("ping")
+        start = now()
+        await pipe.until(partial(pipe.frames, "pong"))
+        assert now() - start < 5  # so long a client waits for the answer to a ping
+        await pipe.until(partial(handed_over_or_covered, pipe, 100))
+        if pipe.frames("drain"):
+            await pipe.answer_drain(100)
+            assert pipe.close_code == 1012
+        last = pipe.frames("token")[-1]
+        token, received = last["token"], last["received"]
+    assert seen == [str(number) for number in range(100)]
+    assert mounts > 10
+    assert process.host.gateway.registry.outcomes == {"synced": mounts - 1}
+
+
+@in_virtual_time
+async def test_a_fast_handler_leaves_nothing_to_the_client() -> None:
+    """A handler that takes an inbox in the time of a pause lets its client wait, however much it is behind."""
+
+    async def handler(view: View[Count]) -> None:
+        async for _ in view:
+            await asyncio.sleep(0.5)
+            view.state.count += 1
+
+    pipe = await Process(handler, Count, max_queue=4).mount(sent=100)
+    for number in range(100):
+        pipe.message(str(number))
+    await pipe.until(lambda: covered(pipe) == 100)
+    assert not pipe.frames("drain")
+
+
+@in_virtual_time
+async def test_a_drain_while_messages_are_left_to_the_client() -> None:
+    """The final token covers what the handler has taken; those that were left come again, voids too."""
+    go_on = asyncio.Event()
+
+    async def handler(view: View[Count]) -> None:
+        async for _ in view:
+            await go_on.wait()
+            view.state.count += 1
+
+    process = Process(handler, Count, max_queue=2)
+    pipe = await process.mount(sent=6)
+    for number in range(5):
+        pipe.message(str(number))
+    pipe.say("void", number=6)
+    pipe.say("ping")
+    await pipe.until(lambda: pipe.frames("pong"))
+    leaving = process.drain()
+    await pipe.until(lambda: pipe.frames("drain"))
+    pipe.say("flushed", sent=6)
+    go_on.set()
+    await pipe.until(lambda: pipe.final)
+    received = pipe.frames("token")[-1]["received"]
+    assert 0 < received < 5
+    pipe.say("synced", received=received)
+    assert await pipe.closed() == 1012
+    await leaving
+
+
+@in_virtual_time
+async def test_room_again_before_more_comes() -> None:
+    """Where nothing was left to the client since the pause was given up, it goes on as before."""
+    go_on = asyncio.Event()
+
+    async def handler(view: View[Count]) -> None:
+        async for _ in view:
+            await go_on.wait()
+            view.state.count += 1
+
+    pipe = await Process(handler, Count, max_queue=2).mount(sent=4)
+    for number in range(3):
+        pipe.message(str(number))
+    await asyncio.sleep(10)
+    go_on.set()
+    await pipe.until(lambda: covered(pipe) == 3)
+    pipe.message("3")
+    await pipe.until(lambda: covered(pipe) == 4)
+    assert not pipe.frames("drain")
+
+
+@in_virtual_time
+async def test_a_plain_client_waits_for_a_slow_handler() -> None:
+    """It would lose what finds no room, so its socket stays paused, and is told nothing."""
+    seen: list[str | bytes] = []
 
     async def handler(view: View[None]) -> None:
-        async for _ in view:
-            await asyncio.sleep(each)
+        async for message in view:
+            await asyncio.sleep(60)
+            seen.append(message.data)
 
-    process = Process(handler, max_queue=2)
-    pipe, plain = await process.mount(), await process.mount(plain=True)
-    for _ in range(100):
-        pipe.message("x")
-        plain.raw("x")
-    await settle()
-    assert not pipe.frames("pong")
-    heard = 0
-    for _ in range(10):
-        await asyncio.sleep(5)  # so long a client waits for the answer to a ping
-        assert len(pipe.frames("pong")) > heard
-        heard = len(pipe.frames("pong"))
-    assert plain.frames() == []
+    pipe = await Process(handler, max_queue=2).mount(plain=True)
+    for number in range(20):
+        pipe.raw(str(number))
+    await asyncio.sleep(59)
+    assert pipe.unread == 17
+    while len(seen) < 20:
+        await asyncio.sleep(60)
+    assert seen == [str(number) for number in range(20)]
+    assert pipe.frames() == []
 
 
 @in_virtual_time
@@ -438,40 +547,30 @@ async def test_a_restore_with_a_paused_socket() -> None:
     await pipe.until(lambda: pipe.frames("token") and pipe.frames("token")[-1]["received"] == 50)
 
 
+@pytest.mark.parametrize("flood", ["large", "empty", "void"])
 @in_virtual_time
-async def test_trace_18_too_much_behind_a_restore() -> None:
-    """While the handler awaits the browser the inbox is bounded in bytes: more than four large messages close with 1013."""
+async def test_trace_18_too_much_behind_a_restore(flood: str) -> None:
+    """While the handler awaits the browser the inbox is bounded, in bytes and in messages: the client keeps the rest."""
 
     async def handler(view: View[None]) -> None:
         await view.receive()
         await view.restore("secret")
+        await nothing(view)
 
-    pipe = await Process(handler, max_queue=1, max_message_size=1024).mount(sent=10)
+    process = Process(handler, max_queue=2, max_message_size=1024)
+    pipe = await process.mount(sent=300)
     pipe.message("first")
     await pipe.until(lambda: pipe.frames("restore"))
-    for _ in range(4):
-        pipe.message("x" * 1024)
+    for number in range(2, 301):
+        if flood == "void":
+            pipe.say("void", number=number)
+        else:
+            pipe.message("x" * 1024 if flood == "large" else "")
     await settle()
-    assert pipe.close_code is None
-    pipe.message("x" * 1024)
-    assert await pipe.closed() == 1013
-
-
-@pytest.mark.parametrize("flood", ["=", "void"])
-@in_virtual_time
-async def test_trace_18_a_flood_without_bytes_behind_a_restore(flood: str) -> None:
-    """While the handler awaits the browser the inbox is bounded in messages too: empty ones and voids take memory."""
-
-    async def handler(view: View[None]) -> None:
-        await view.receive()
-        await view.restore("secret")
-
-    pipe = await Process(handler, max_queue=2).mount()
-    pipe.message("first")
-    await pipe.until(lambda: pipe.frames("restore"))
-    for number in range(2, 130):
-        pipe.raw(flood) if flood == "=" else pipe.say("void", number=number)
-    assert await pipe.closed() == 1013
+    assert pipe.unread == 0
+    assert len(process.sessions[0].machine.inbox) == (5 if flood == "large" else 128)
+    pipe.say("kept", key="secret")
+    await pipe.until(lambda: pipe.frames("drain"))
 
 
 @in_virtual_time

@@ -91,24 +91,26 @@ async def test_silence_while_a_view_is_handed_over() -> None:
     assert await work == {"gone": 1}
 
 
+@pytest.mark.parametrize("pings", [0, 1200], ids=["silent", "pinging"])
 @in_virtual_time
-async def test_a_client_that_waits_for_our_handler_is_not_silent() -> None:
-    """While frames wait for a slow handler nothing can be heard; once it takes them, the time begins anew."""
+async def test_a_client_that_waits_for_a_slow_handler(pings: int) -> None:
+    """While its messages wait the socket is read on: a client that pings is there, one that says nothing is lost."""
 
     async def slow(view: View[None]) -> None:
         await view.receive()
         await asyncio.sleep(1000)
         await nothing(view)
 
-    process = Process(slow, max_queue=4)
-    pipe = await process.mount()
+    pipe = await Process(slow, max_queue=4).mount()
     for _ in range(10):
         pipe.message("a")
-    await pipe.until(lambda: pipe.close_code)
-    assert pipe.close_code == 4408
-    assert 1000 + 120 <= now() <= 1000 + 120 * 10 / 8
-    assert process.sessions[0].machine.received == 10
+    pinging = asyncio.create_task(ping(pipe, pings))
     await pipe.ended()
+    await pinging
+    if pings:
+        assert pipe.frames("drain") and now() > 1000
+    else:
+        assert 120 <= now() <= 120 * 10 / 8 + 2 * CLOSE_GRACE and pipe.close_code == 4408
 
 
 @in_virtual_time
@@ -132,7 +134,7 @@ async def test_a_client_whose_frames_wait_since_it_does_not_read() -> None:
 
 @in_virtual_time
 async def test_a_client_that_reads_slowly_is_there() -> None:
-    """While its frames wait, each frame that it takes says that it is there."""
+    """While its frames wait, and so do the answers to its pings, each of those says that it is there."""
 
     async def stream(view: View[None]) -> None:
         await view.receive()
@@ -150,8 +152,10 @@ async def test_a_client_that_reads_slowly_is_there() -> None:
     process.sessions[0].socket._send = write
     for _ in range(3):
         pipe.message("a")
+    pinging = asyncio.create_task(ping(pipe, 3000))
     await pipe.until(lambda: len(pipe.got) == 20)
     assert pipe.close_code is None
+    pinging.cancel()
 
 
 @in_virtual_time

@@ -21,13 +21,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from quart_stash.core.client import State
+from quart_stash.core.connection import State as Server
 
 from .oracle import Broken
 from .record import Recorder
 from .walk import CALM, walk
 from .world import Step, World
 
-ALL = ("crash", "drain", "cut", "silence", "sleep", "reload", "crash_tab", "duplicate", "hand_over")
+ALL = (
+    "crash",
+    "drain",
+    "cut",
+    "silence",
+    "sleep",
+    "reload",
+    "crash_tab",
+    "duplicate",
+    "hand_over",
+    "overflow",
+)
 SERVER = ("crash", "drain", "cut")
 
 
@@ -129,6 +141,9 @@ def faults(world: World) -> Iterator[Step]:
             yield ("cut", index)
         if not wire.end.ended and wire.process.up and not wire.process.draining:
             yield ("hand_over", index)
+        machine = wire.end.machine
+        if wire.heard and machine.state is Server.LIVE and machine.inbox and not machine.overflowing:
+            yield ("overflow", index)
 
 
 @dataclass

@@ -123,6 +123,8 @@ class End:
                 tuple(machine.inbox),
                 machine._arrived,
                 machine._sent,
+                machine.overflowing,
+                machine._left,
             ),
             (
                 machine._asking,
@@ -144,6 +146,7 @@ class End:
 
     def apply(self, event: e.Event, now: float) -> None:
         """Let the machine handle an event, and do what it says."""
+        behind = False
         for effect in self.machine.handle(event):
             match effect:
                 case e.Message() | e.Answered():
@@ -154,10 +157,14 @@ class End:
                     self.due = True
                     if final:
                         self.seal(now, final=True)
+                case e.Behind():
+                    behind = True
                 case e.Close(code):
                     self.say(code)
                 case _:
                     self.say(effect)
+        if behind:
+            self.apply(e.StartDrain("d3", 9000, 200), now)
 
     def judge(self, new_id: str, now: float) -> None:
         """Answer the mount."""

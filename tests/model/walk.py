@@ -53,7 +53,7 @@ def mishaps(world: World, rng: random.Random) -> Iterator[Step]:
     if len(world.tabs) < 4:
         yield ("duplicate", tab)
     if world.wires:
-        for name in ("cut", "renew", "hand_over"):
+        for name in ("cut", "renew", "hand_over", "overflow"):
             yield (name, rng.randrange(len(world.wires)))
     running = [process for process in world.processes if process.up]
     if running:

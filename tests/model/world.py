@@ -15,6 +15,7 @@ from quart_stash.core import events as e
 from quart_stash.core import frames
 from quart_stash.core import stimuli as s
 from quart_stash.core.client import Client, State
+from quart_stash.core.connection import State as Server
 
 from .oracle import Broken, Oracle
 from .server import Down, End, Process, content
@@ -358,6 +359,12 @@ class World:
     def _hand_over(self, index: int) -> None:
         """One view is handed over, while its process stays."""
         self.wires[index].end.apply(e.StartDrain("d2", 9000, 200), self.now)
+
+    def _overflow(self, index: int) -> None:
+        """A handler is too slow: what comes from now on finds no room."""
+        end = self.wires[index].end
+        if end.machine.state in (Server.LIVE, Server.DRAINING, Server.FLUSHED, Server.HANDED):
+            end.apply(e.Overflow(), self.now)
 
     def _expire(self, number: int) -> None:
         """The time for a process's drain is up: nothing of it may be left."""
