@@ -12,8 +12,10 @@ import { SUBPROTOCOL } from "./frames.js";
  */
 
 const NO_VIEW =
-  "quart_stash: no view answers here, so nothing is sent. Decorate the route with @stash.view(), or use a WebSocket. " +
+  "quart_stash: no view answers here, so no message is sent. Decorate the route with @stash.view(), or use a WebSocket. " +
   "It is tried again, since a deploy may be under way:";
+/** The close code of a server that knows quart_stash, and has no view here. */
+const STRANGER = 4404;
 /** Milliseconds that a server has to close a connection that it handed over, or to answer a close. */
 const LINGER = 2_000;
 /** Milliseconds that an attempt may always take. */
@@ -203,20 +205,26 @@ export class Dialer {
       this.#brisk = Math.min(Math.max(4 * (Date.now() - began), LEAST), this.timeout);
       if (!this.#sockets.has(conn)) return;
       this.#attempt = null;
-      if (made.protocol !== SUBPROTOCOL) return this.#refuse(made);
-      this.#strangers = 0;
-      handlers.open(conn);
+      if (made.protocol === SUBPROTOCOL) return handlers.open(conn);
+      this.#stranger();
+      made.close();
     };
-    made.onmessage = ({ data }) => this.#sockets.has(conn) && handlers.frame(conn, data);
-    made.onclose = ({ code, reason }) => end(code, reason);
+    made.onmessage = ({ data }) => {
+      if (!this.#sockets.has(conn)) return;
+      this.#strangers = 0;
+      handlers.frame(conn, data);
+    };
+    made.onclose = ({ code, reason }) => {
+      if (code === STRANGER) this.#stranger();
+      end(code, reason);
+    };
   }
 
-  /** What answers here is no view: not yet, no more, or by mistake. @param {WebSocket} socket */
-  #refuse(socket) {
+  /** What answers here is no view: not yet, no more, or by mistake. */
+  #stranger() {
     this.#strangers += 1;
     if (!this.#told) console.error(NO_VIEW, this.url.replace(/\?.*/, ""));
     this.#told = true;
-    socket.close();
   }
 
   #socket() {

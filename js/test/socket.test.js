@@ -583,6 +583,29 @@ test("where no view answers, nothing is sent, the console says why, once, and it
   error.mock.restore();
 });
 
+test("a server that says that it has no view here is taken at its word, and no message is sent", async () => {
+  const error = mock.method(console, "error", () => {});
+  network.mood = "hang";
+  const socket = open({}, "/room");
+  socket.send("a");
+  const waits = [];
+  for (let count = 1; count <= 4; count += 1) {
+    await rest();
+    network.last.deaf = true;
+    network.last.accept();
+    network.last.end(4404);
+    await rest();
+    let waited = 0;
+    for (; network.sockets.length === count; waited += 1000) await pass(1000);
+    waits.push(waited / 1000);
+  }
+  assert.deepEqual(waits.slice(1), [8, 16, 32]);
+  const said = network.sockets.flatMap((each) => each.said.map(({ type }) => type));
+  assert.deepEqual(new Set(said), new Set(["mount"]));
+  assert.equal(error.mock.callCount(), 1);
+  error.mock.restore();
+});
+
 test("a view that comes with the deploy is mounted as ever, and then there is no more waiting", async () => {
   const error = mock.method(console, "error", () => {});
   network.mood = "hang";
