@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .core.state import ClientSettable
+from .core.settable import ClientSettable
 from .errors import (
     ConfigurationError,
     ProtocolError,

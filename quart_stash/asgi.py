@@ -18,10 +18,11 @@ from .core.frames import SUBPROTOCOL
 from .core.keys import Keyring
 from .core.state import StateType
 from .errors import ConfigurationError
-from .host import Host, NotMounted, ViewType
+from .host import Host, NotMounted
 from .identity import identity_tag, session_secret
 from .live.gateway import ASGIApp
 from .live.socket import ASGIReceive, ASGISend, Scope
+from .mounter import ViewType
 from .serving import Serving
 from .view import View
 

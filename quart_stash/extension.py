@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,22 +11,23 @@ import msgspec
 from markupsafe import Markup
 from quart import Quart, current_app, request, session, websocket
 
-from . import checks, signals
+from . import checks
 from .assets import clear_meta, page_meta
 from .checks import Declared
-from .config import StashConfig, keyring_from_mapping
 from .core.frames import SUBPROTOCOL
 from .core.state import Migration, StateType
 from .core.tokens import Context
 from .errors import ConfigurationError
-from .host import Host, NotMounted, ViewType, check_identity
+from .host import Host, NotMounted
 from .identity import SessionIdentity, identity_tag, session_secret
 from .live.shutdown import ShutdownTrigger
 from .live.socket import RECEIVE_OF_A_VIEW
-from .serving import HOST_KEY, Serving
+from .mounter import ViewType
+from .owners import check_identity
 from .view import View
+from .wiring import EXTENSION, Wiring, wiring_of
 
-__all__ = ["QuartStash", "ViewFunction", "next_host"]
+__all__ = ["QuartStash", "ViewFunction"]
 
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -37,7 +37,6 @@ _M = TypeVar("_M", bound=Migration)
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
-_EXTENSION = "quart_stash"
 _CENTURY = 100 * 366 * 86400.0  # seconds
 
 
@@ -76,9 +75,9 @@ class QuartStash:
             ConfigurationError: it is wired already, or it is no Quart application.
         """
         checks.check_app(app)
-        if _EXTENSION in app.extensions:
+        if EXTENSION in app.extensions:
             raise ConfigurationError("this application has a QuartStash already: create it once")
-        app.extensions[_EXTENSION] = _Wiring(self, app, self._views)
+        app.extensions[EXTENSION] = Wiring(app, self._views, self.shutdown_trigger)
         self._app = self._app or app
         app.jinja_env.globals.update(
             stash_script=self.script, stash_page=self._page_meta, stash_clear=_stash_clear
@@ -283,103 +282,11 @@ class QuartStash:
     ) -> Markup:
         return page_meta(await self.sign_page(view, values, **named))
 
-    def _wiring(self) -> _Wiring:
-        return _wiring_of(cast("Any", current_app)._get_current_object() if current_app else self._app)
+    def _wiring(self) -> Wiring:
+        return wiring_of(cast("Any", current_app)._get_current_object() if current_app else self._app)
 
     def _host(self) -> Host:
         return self._wiring().serving.any()
-
-
-class _Wiring:
-    """One application's stash."""
-
-    def __init__(self, stash: QuartStash, app: Quart, views: Mapping[Callable[..., Any], Declared]) -> None:
-        self.serving: Serving = Serving(self._make)
-        self._stash = stash
-        self._views = views
-        self._names: set[str] = set()
-        self._app = app
-        self._asgi_app = app.asgi_app
-        app.asgi_app = self._serve  # type: ignore[method-assign]
-        app.before_serving(self._start)
-
-    def host_of(self, scope: Any) -> Host:
-        """Return the host that a socket came in with."""
-        host = scope.get(HOST_KEY)
-        return host if isinstance(host, Host) else self.serving.here()
-
-    def _make(self) -> Host:
-        self._names = checks.check_routes(self._app, self._views)
-        return Host(
-            StashConfig.from_mapping(self._app.config),
-            keyring_from_mapping(self._app.config),
-            notify=self._notify,
-            trigger=self._stash.shutdown_trigger,
-        )
-
-    def check_name(self, view: str | None) -> None:
-        """Say where values are signed for a view that this application does not have."""
-        notices = self.serving.any().notices
-        checks.check_name(view, self._names, notices)
-
-    async def _start(self) -> None:
-        self.serving.here().gateway.arrive()
-
-    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            host = self.serving.of(scope)
-        except (
-            Exception
-        ) as error:  # whatever it is: a server goes on without lifespan, and would serve errors
-            if scope["type"] != "lifespan":
-                raise
-            await _refuse_to_start(receive, send, error)
-            return
-        if scope["type"] == "websocket":
-            scope = {**scope, HOST_KEY: host}
-        await host.serve(self._asgi_app, scope, receive, send)
-
-    def _notify(self, kind: str, **data: Any) -> None:
-        try:
-            getattr(signals, kind).send(self._app, _async_wrapper=_in_a_task, **data)
-        except Exception:  # a receiver's, and no reason not to mount, or not to drain
-            logger.exception("a receiver of %s raised", kind)
-
-
-def next_host(app: Quart) -> Host:
-    """Let an application serve from a new host, as its next process would. The earlier one keeps its sockets.
-
-    Raises:
-        ConfigurationError: it has no stash, or the configuration can't work.
-    """
-    return _wiring_of(app).serving.start()
-
-
-def _wiring_of(app: Quart | None) -> _Wiring:
-    wiring = None if app is None else app.extensions.get(_EXTENSION)
-    if wiring is None:
-        raise ConfigurationError("this application has no QuartStash: call init_app(app) first")
-    return cast("_Wiring", wiring)
-
-
-async def _refuse_to_start(receive: Any, send: Any, error: Exception) -> None:
-    await receive()
-    logger.error("quart_stash: %s", error)
-    await send({"type": "lifespan.startup.failed", "message": f"quart_stash: {error}"})
-
-
-_tasks: set[asyncio.Future[Any]] = set()
-
-
-def _in_a_task(receiver: Callable[..., Awaitable[Any]]) -> Callable[..., None]:
-    """Let a signal's asynchronous receiver run besides: nothing waits for it."""
-
-    def start(*args: Any, **kwargs: Any) -> None:
-        task = asyncio.ensure_future(receiver(*args, **kwargs))
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
-
-    return start
 
 
 async def _receive_of_a_view() -> NoReturn:

@@ -421,4 +421,4 @@ async def test_nothing_is_kept_of_those_who_are_gone() -> None:
     pipe: Pipe = await process.mount()
     pipe.disconnect()
     await pipe.ended()
-    assert vars(process.host)["_owned"] == {}
+    assert process.host._owners._owned == {}

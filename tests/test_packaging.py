@@ -92,3 +92,16 @@ def test_lower_bounds_only() -> None:
     """The application decides what it installs: dependencies have lower bounds and no others."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert all(re.fullmatch(r"[a-z0-9-]+>=[\d.]+", dependency) for dependency in project["dependencies"])
+
+
+def test_the_security_page_names_tests_that_exist() -> None:
+    """Each test and each file that the table of docs/security.md names is there."""
+    page = (ROOT / "docs" / "security.md").read_text()
+    tests = "\n".join(path.read_text() for path in TESTS)
+    names, paths = (
+        set(re.findall(r"`(test_\w+)`", page)),
+        set(re.findall(r"\b(?:js/)?tests?/[\w./-]+\.\w+", page)),
+    )
+    assert len(names) > 30
+    assert not [name for name in names if not re.search(rf"def {name}\b", tests)]
+    assert not [path for path in paths if not (ROOT / path).exists()]

@@ -133,11 +133,9 @@ def merge(
             error = caught
     if restored is None:
         state, invalid = state_type.apply(state_type.fresh(), params, max_size)
-        if error is not None:
-            return Merged("rejected", error.reason, new_id, new_id, 0, state, invalid, error=error)
-        if foreign:
-            return Merged("rejected", IDENTITY, new_id, new_id, 0, state, invalid)
-        return Merged("fresh", None, new_id, new_id, 0, state, invalid)
+        reason = error.reason if error is not None else IDENTITY if foreign else None
+        status: Status = "fresh" if reason is None else "rejected"
+        return Merged(status, reason, new_id, new_id, 0, state, invalid, error=error)
     if sent < restored.received:
         raise ProtocolError("the client has sent fewer messages than its token covers")
     state, invalid = state_type.apply(restored.state, params, max_size)

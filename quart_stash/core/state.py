@@ -6,39 +6,31 @@ import copy
 import dataclasses
 import inspect
 import re
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import (
-    Annotated,
     Any,
     Final,
     Generic,
-    NotRequired,
-    Required,
     TypeAlias,
     TypeVar,
     cast,
-    get_args,
     get_origin,
-    get_type_hints,
     is_typeddict,
 )
 
 import msgspec
 
 from ..errors import ConfigurationError, TokenStale
+from .settable import settable_fields
 from .tokens import MAX_VERSION
 
-__all__ = ["ClientSettable", "Migration", "StateType", "why_invalid"]
+__all__ = ["Migration", "StateType", "why_invalid"]
 
 S = TypeVar("S")
 
 Migration: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes the plain dict of one version and returns that of the next."""
-
-# ReadOnly is in typing from Python 3.13 on.
-_QUALIFIERS: Final = (Required, NotRequired, getattr(typing, "ReadOnly", Required))
 
 _Migrate = TypeVar("_Migrate", bound=Migration)
 
@@ -52,14 +44,6 @@ _TELLABLE: Final = re.compile(
 
 class _TooLarge(Exception):
     """What a client wants to set makes the state too large for a token."""
-
-
-class ClientSettable:
-    """Marks a field of a state that the browser may push back at every mount.
-
-    It is used as it stands, not called: `drawer_open: Annotated[bool, ClientSettable] = False`. What is
-    pushed must fit the field's type, and is otherwise as untrusted as any input.
-    """
 
 
 class StateType(Generic[S]):
@@ -87,7 +71,8 @@ class StateType(Generic[S]):
         self._migrations: dict[int, Migration] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = _decoder(declared).decode
-        self.settable: Final[Mapping[str, Any]] = MappingProxyType(_settable_fields(declared))
+        fields = {} if declared is None or _is_dict(declared) else settable_fields(declared, _name(declared))
+        self.settable: Final[Mapping[str, Any]] = MappingProxyType(fields)
         try:
             self._decode(self._encode(self.fresh()))
         except (msgspec.ValidationError, TypeError, OverflowError) as error:
@@ -319,38 +304,6 @@ def _foreign_types(root: msgspec.inspect.Type) -> Iterator[Any]:
         elif isinstance(node, msgspec.inspect.Type | msgspec.inspect.Field) and id(node) not in seen:
             seen.add(id(node))
             todo.extend(getattr(node, name) for name in node.__struct_fields__)
-
-
-def _settable_fields(declared: Any) -> dict[str, Any]:
-    if declared is None or _is_dict(declared):
-        return {}
-    hints = get_type_hints(declared, include_extras=True)
-    info: Any = msgspec.inspect.type_info(declared)
-    fields = {field.name for field in info.fields}
-    settable: dict[str, Any] = {}
-    for name, hint in hints.items():
-        inner = _unwrapped(hint)
-        if get_origin(inner) is Annotated and ClientSettable in inner.__metadata__ and name in fields:
-            settable[name] = inner
-        elif _mentions_settable(hint):
-            raise ConfigurationError(
-                f"{_name(declared)}.{name}: ClientSettable marks a whole field, as in "
-                "Annotated[int | None, ClientSettable]"
-            )
-    return settable
-
-
-def _unwrapped(hint: Any) -> Any:
-    """Take off what stands around a TypedDict field's type: Required, NotRequired, ReadOnly."""
-    while get_origin(hint) in _QUALIFIERS:
-        (hint,) = get_args(hint)
-    return hint
-
-
-def _mentions_settable(hint: Any) -> bool:
-    if hint is ClientSettable or isinstance(hint, ClientSettable):
-        return True
-    return any(_mentions_settable(part) for part in (*get_args(hint), *getattr(hint, "__metadata__", ())))
 
 
 def _name(declared: Any) -> str:

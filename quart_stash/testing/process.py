@@ -12,9 +12,9 @@ from quart import Quart
 from quart.signals import got_websocket_exception
 
 from ..core.frames import SUBPROTOCOL
-from ..extension import next_host
 from ..host import Host
 from ..live.shutdown import SignalChain
+from ..wiring import next_host
 from .dialer import ConnectionEnded
 
 __all__ = ["Deployment", "Link", "Process", "Refused"]

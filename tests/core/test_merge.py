@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from quart_stash.core.keys import Keyring
 from quart_stash.core.merge import Merged, Snapshot, merge, seal_snapshot
-from quart_stash.core.state import ClientSettable, StateType
+from quart_stash.core.settable import ClientSettable
+from quart_stash.core.state import StateType
 from quart_stash.core.tokens import Context, Sealer
 from quart_stash.errors import ProtocolError, TokenError, TokenRefused, TokenUnjudgeable
 

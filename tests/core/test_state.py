@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quart_stash.core.state import ClientSettable, StateType
+from quart_stash.core.settable import ClientSettable
+from quart_stash.core.state import StateType
 from quart_stash.errors import ConfigurationError, TokenStale
 
 Positive = Annotated[int, msgspec.Meta(ge=0)]

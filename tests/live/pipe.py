@@ -24,8 +24,9 @@ from quart_stash.core.keys import Keyring
 from quart_stash.core.merge import Snapshot
 from quart_stash.core.state import StateType
 from quart_stash.core.tokens import Binding, Sealer
-from quart_stash.host import Host, ViewType
+from quart_stash.host import Host
 from quart_stash.live.session import Session
+from quart_stash.mounter import ViewType
 from quart_stash.testing.dialer import ConnectionEnded
 from quart_stash.view import View
 from tests.distance import FAR, distance
