@@ -22,7 +22,7 @@ class Items:
 def make() -> tuple[Quart, QuartStash]:
     """Return an application, and its stash."""
     app = Quart(__name__)
-    app.config["SECRET_KEY"] = "x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe"
+    app.config["SECRET_KEY"] = "t5RkWq2ZxN8vBj3mLs6dHc9yPf4gTa7u"
     app.config["STASH_SHUTDOWN_TIMEOUT"] = float(os.environ.get("APP_TIMEOUT", "10"))
     stash = QuartStash(app)
 

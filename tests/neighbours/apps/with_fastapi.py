@@ -25,7 +25,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 app.add_middleware(
     StashMiddleware,  # type: ignore[arg-type]
-    secret_key="x9HkPz3vQ2mT7wLrB5nD8sFgJ4cA6yEe",
+    secret_key="t5RkWq2ZxN8vBj3mLs6dHc9yPf4gTa7u",
     shutdown_timeout=float(os.environ.get("APP_TIMEOUT", "10")),
 )
 logging.getLogger("quart_stash").setLevel(logging.INFO)
