@@ -47,6 +47,13 @@ class Oracle:
         if given_up:
             self.log[number - 1] = None
 
+    def held(self, covered: int) -> list[str | None]:
+        """Return the messages beyond those that a token covers. Of one that has failed the page has heard already."""
+        return [
+            None if number in self.told else self.log[number - 1]
+            for number in range(covered + 1, len(self.log) + 1)
+        ]
+
     def loses(self, expected: list[str | None], said: list[str]) -> None:
         """Messages are dropped; the page must be told of each that it has not given up."""
         if [message for message in expected if message is not None] != said:

@@ -388,7 +388,7 @@ class World:
     def _hear(self, tab: Tab, conn: int, frame: s.Down) -> None:
         finished = isinstance(frame, frames.Finished) and conn == tab.client.conn
         covered = frame.received if isinstance(frame, frames.Finished) else tab.client.outbox.received
-        held = tab.oracle.log[covered:]
+        held = tab.oracle.held(covered)
         effects = self.recorder(tab.client, (conn, frame), lambda: tab.client.receive(conn, frame))
         said = [
             effect.detail["messages"]

@@ -99,6 +99,7 @@ async def test_a_message_that_kills_the_process(tmp_path: Path) -> None:
         other.tab.send("x")
         await eventually(lambda: other.heard, "the bystander's answer")
         page.tab.send("a")
+        await eventually(lambda: page.heard, "its mount: what is sent before counts as sent again")
         page.tab.send("deadly")
         page.tab.send("b")
         await eventually(lambda: "b 2" in page.heard, "the answer to the message after it")
