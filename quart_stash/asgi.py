@@ -23,6 +23,7 @@ from .identity import identity_tag, session_secret
 from .live.gateway import ASGIApp
 from .live.socket import ASGIReceive, ASGISend, Scope
 from .mounter import ViewType
+from .owners import check_identity
 from .serving import Serving
 from .view import View
 
@@ -231,8 +232,7 @@ def _served(scope: Scope, what: str) -> _Served:
 
 def _owner_tag(served: _Served, scope: Scope, identity: str | None, *, create: bool) -> str:
     """Return what tells the owner's pages from others', under the session's own secret if there is a session."""
-    if identity is not None and not isinstance(identity, str):
-        raise ConfigurationError(f"an identity is a str or None, not {type(identity).__name__}")
+    identity = check_identity(identity)
     session = scope.get("session")
     if isinstance(session, MutableMapping):
         return identity_tag(session_secret(session, create=create), identity)

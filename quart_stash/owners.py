@@ -95,6 +95,6 @@ def _is_identity(identity: object) -> TypeGuard[str | None]:
 def _no_identity(identity: object) -> str:
     """Say what is wrong with an identity, without showing it."""
     return (
-        f"identity_loader returned a {type(identity).__name__}: an identity is a str, or None for nobody in "
-        "particular; for a user's number return str(user.id)"
+        f"identity_loader, or who called, gave a {type(identity).__name__}: "
+        "an identity is a str, or None for nobody in particular; for a user's number return str(user.id)"
     )

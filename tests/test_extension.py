@@ -439,7 +439,7 @@ async def test_a_loader_that_returns_a_number(identity: Any, caplog: pytest.LogC
 
     @app.get("/page")
     async def page() -> str:
-        with pytest.raises(ConfigurationError, match="identity_loader returned a") as caught:
+        with pytest.raises(ConfigurationError, match="identity_loader, or who called, gave a") as caught:
             await stash.sign_page()
         return str(caught.value)
 

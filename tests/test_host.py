@@ -117,7 +117,7 @@ async def test_what_is_no_identity_is_said_once(
         for _ in range(3):
             assert await process.open(plain=plain).closed() == 1008
     (record,) = caplog.records
-    assert f"identity_loader returned a {type(identity).__name__}" in record.getMessage()
+    assert f"identity_loader, or who called, gave a {type(identity).__name__}" in record.getMessage()
     assert record.exc_info is None
     assert "anna" not in record.getMessage()
     assert (began, process.errors) == ([], [])
