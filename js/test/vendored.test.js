@@ -7,6 +7,7 @@ const read = (/** @type {string} */ path) => readFileSync(new URL(path, import.m
 for (const [copy, original] of Object.entries({
   "htmx.min.js": "htmx.org/dist/htmx.min.js",
   "htmx-ws.min.js": "htmx-ext-ws/dist/ws.min.js",
+  "purify.min.js": "dompurify/dist/purify.min.js",
 })) {
   test(`the wizard's ${copy} is the published file`, () => {
     assert.ok(read(`../../examples/wizard/static/${copy}`).equals(read(`../node_modules/${original}`)));

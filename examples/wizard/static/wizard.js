@@ -1,7 +1,9 @@
-import { install } from "../_stash/quart-stash.js";
+import { StashSocket, install } from "../_stash/quart-stash.js";
 import { morph } from "../_stash/quart-stash-morph.js";
 
 install(htmx, { morph });
+// The note is rich text, and not every browser can clean it.
+StashSocket.sanitizer = (html) => DOMPurify.sanitize(html, { FORBID_TAGS: ["style"] });
 
 const form = document.getElementById("trip");
 const note = () => document.getElementById("note");
