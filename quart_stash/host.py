@@ -155,6 +155,8 @@ class Host:
             patience=self.gateway.patience,
         )
         socket.feed = session
+        if socket.closed:  # its client gave up before its handler ran
+            session.gone()
         return session
 
     @asynccontextmanager

@@ -355,6 +355,23 @@ async def test_a_handler_that_raises(caplog: pytest.LogCaptureFixture) -> None:
     assert "as asked" in caplog.text
 
 
+@in_virtual_time
+async def test_a_client_that_is_gone_before_its_view_is_looked_for(caplog: pytest.LogCaptureFixture) -> None:
+    """A client may give up before its handler runs: that is cancelled then, and nobody is blamed."""
+    app = make_app()
+    stash = QuartStash(app)
+
+    @app.websocket("/view")
+    @stash.view()
+    async def view(view: View[None]) -> None:
+        raise AssertionError("nobody is there")
+
+    pipe = connect(app, "/view")
+    pipe._queue.put_nowait({"type": "websocket.disconnect", "code": 1006})  # it is there at once
+    await pipe.ended()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 @pytest.mark.parametrize("where", ["sign_page", "stash_page"])
 @in_virtual_time
 async def test_page_params_that_expire(where: str) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from quart_stash.core.state import StateType
 from quart_stash.view import View
-from tests.distance import FAR
 from tests.live.pipe import OTHER_SECRET, SECRET, Pipe, Process, in_virtual_time, settle, unseal, wall_clock
 
 
@@ -265,7 +264,8 @@ async def test_trace_20_five_thousand_views_drained_at_once() -> None:
         token = (await pipe.answer_drain(sent=1))["token"]
         statuses.append((await ahead.mount(token=token, sent=1))["status"])
 
-    settings: dict[str, Any] = {"reconnect_rate": rate, "shutdown_timeout": 25}
+    # Near: this is about a rate, and five thousand peers at distances of their own take the test a minute.
+    settings: dict[str, Any] = {"reconnect_rate": rate, "shutdown_timeout": 25, "latency": 0}
     old, new = Process(handler, Words, **settings), Process(handler, Words, **settings)
     pipes = await asyncio.gather(*(old.mount() for _ in range(views)))
     for number, pipe in enumerate(pipes):
@@ -275,7 +275,7 @@ async def test_trace_20_five_thousand_views_drained_at_once() -> None:
     await drain
     assert old.outcomes == {"synced": views}
     assert statuses == ["restored"] * views
-    apart = 0.02 + max(FAR)  # seconds: of one batch; and what was told later may be heard first
+    apart = 0.02  # seconds: of one batch
     assert all(late - early >= 1 - apart for early, late in zip(opened, opened[rate:], strict=False))
     for each in new.host.gateway.registry:
         each.end()
