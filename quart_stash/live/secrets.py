@@ -56,8 +56,11 @@ class Questions:
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
         try:
-            if stranger:
+            if (
+                stranger
+            ):  # who hears by `leave` that the question was not sent, since that ends the connection
                 self._strangers.add(answer)
+                sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
             else:
                 await asyncio.shield(sending)
             return await answer
