@@ -41,7 +41,7 @@ async def check() -> int:
 async def _pages(demo: Demo) -> str:
     """Fetch what a browser would. Returns the profile's session cookie."""
     cookie = ""
-    for example, own in (("launcher", 1), ("room", 1), ("wizard", 3), ("profile", 1)):
+    for example, own in (("launcher", 1), ("room", 1), ("wizard", 4), ("profile", 1)):
         page, headers = await _fetch(f"{demo.address}/{example}/")
         cookie = headers["set-cookie"].partition(";")[0]
         scripts: list[str] = re.findall(r'<script [^>]*src="([^"]+)"', page)
