@@ -145,7 +145,7 @@ def unit() -> None:
         say = "from importlib.metadata import version as of; print(*(f'{n} {of(n)}' for n in sys.argv[1:]))"
         print(f"-- Python {version}", flush=True)
         run(here / "python", "-c", f"import sys; {say}", *names)
-        # What real neighbours do, and the model, depend on their releases and on nothing, and hardly on Python's.
+        # Neither depends on Python's version; that the servers' own rows may, the matrix in tests/servers shows.
         once = () if version == NEWEST else ("--ignore=tests/neighbours", "--ignore=tests/model")
         test(here, "--ignore=tests/browser", *once)
 

@@ -20,9 +20,12 @@ class Page:
         url: where its view is.
         seed: for the jitter.
         kind: of tab.
+        latency: seconds that everything takes, each way; default: each tab at its own distance.
     """
 
-    def __init__(self, url: str, seed: int = 1, kind: Callable[..., Tab] = Tab) -> None:
+    def __init__(
+        self, url: str, seed: int = 1, kind: Callable[..., Tab] = Tab, latency: float | None = None
+    ) -> None:
         self.heard: list[str] = []
         self.told: list[tuple[str, dict[str, object]]] = []
         self.tab = kind(
@@ -30,6 +33,7 @@ class Page:
             message=lambda data: self.heard.append(str(data)),
             event=lambda name, detail: self.told.append((name, detail)),
             random=random.Random(seed),
+            latency=latency,
         )
         self.tab.start()
 

@@ -21,7 +21,7 @@ async def test_a_thousand_kills_between_effect_and_token(tmp_path: Path) -> None
     """The process is killed at each message, after its row and before its token: one row each, and two without the index."""
     faulthandler.cancel_dump_traceback_later()  # it takes longer than another test may, and has its own end
     async with asyncio.timeout(600), lives(tmp_path) as server:
-        page = Page(server.url("/orders"))
+        page = Page(server.url("/orders"), latency=0)  # a thousand times as far takes minutes more
         for count in range(1, KILLS + 1):
             await eventually(lambda: page.tab.state == "live", "it is mounted")
             page.tab.send("order")
