@@ -19,6 +19,7 @@ class Caller(enum.Enum):
 
     HANDLER = "handler"  # the view's handler
     CHILD = "child"  # a task that it started, for itself as far as anybody knows
+    SHARED = "shared"  # a task of a handler whose tasks call other views, too: it may work for all of them
     STRANGER = "stranger"  # anything else
 
 
@@ -66,7 +67,7 @@ class Callers:
             return Caller.HANDLER
         parent = _handling.get()
         if parent is self:
-            return Caller.STRANGER if self.shared else Caller.CHILD
+            return Caller.SHARED if self.shared else Caller.CHILD
         if parent is not None and task is not parent.handler:
             parent.shared = True
         return Caller.STRANGER

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from ..config import StashConfig
@@ -118,7 +119,10 @@ class Verbs:
         caller = self._callers.who()
         sent = await self._pass_on(data if self._plain else frames.mark(data), caller)
         if sent and caller is not Caller.STRANGER and not self._machine.in_hand:
-            await self._commit(events.Push())
+            if caller is Caller.SHARED:
+                self._beside(self._commit_quietly())
+            else:
+                await self._commit(events.Push())
         return sent
 
     async def commit(self) -> None:
@@ -167,8 +171,7 @@ class Verbs:
         if self._callers.own:
             await closing
         else:
-            self._tasks = self._tasks or Tasks()
-            await asyncio.wait([self._tasks.start(closing)], timeout=PATIENCE)
+            await asyncio.wait([self._beside(closing)], timeout=PATIENCE)
 
     async def wait_for_end(self) -> NoReturn:
         """Wait to be cancelled: nothing that the handler does counts any more."""
@@ -196,7 +199,7 @@ class Verbs:
 
     async def _pass_on(self, frame: str | bytes, caller: Caller) -> bool:
         """Send a frame, as whoever calls may. Returns whether it is on its way."""
-        if caller is Caller.STRANGER:
+        if caller in (Caller.SHARED, Caller.STRANGER):
             if self._machine.over:
                 return False
             self._mailbox = self._mailbox or Mailbox(self._socket, self._config)
@@ -205,6 +208,17 @@ class Verbs:
             return False
         await self._socket.send_frame(frame)
         return not self._socket.closed
+
+    def _beside(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        """Do what a caller must not wait for."""
+        self._tasks = self._tasks or Tasks()
+        return self._tasks.start(work)
+
+    async def _commit_quietly(self) -> None:
+        """Commit for a task that may work for others, too: what is wrong with this state is the handler's to hear."""
+        if not self._machine.in_hand:
+            with suppress(Exception):
+                await self._commit(events.Push())
 
     async def _goes_on(self, caller: Caller) -> bool:
         """Let whoever calls go on, unless the final token is out. Returns whether it is to go on.
@@ -219,7 +233,7 @@ class Verbs:
             if caller is Caller.CHILD:
                 await self._callers.freed()
             return False
-        if self._machine.state is State.ENDED and caller is not Caller.STRANGER:
+        if self._machine.state is State.ENDED and caller in (Caller.HANDLER, Caller.CHILD):
             await asyncio.sleep(0)
         return True
 

@@ -199,6 +199,36 @@ async def test_a_ticker_that_a_handler_started_outlives_its_hand_over() -> None:
 
 
 @in_virtual_time
+async def test_a_handler_that_tells_others_still_commits_what_its_own_task_pushes() -> None:
+    """A pushing task of a handler that also broadcasts commits as before: a token has what it has changed."""
+    views: list[View[Any]] = []
+
+    async def push(view: View[Words]) -> None:
+        while True:
+            view.state.words.append("tick")
+            await view.send("tick")
+            await asyncio.sleep(1)
+
+    async def handler(view: View[Words]) -> None:
+        views.append(view)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(push(view))
+            async for message in view:
+                await asyncio.gather(*(other.send(message.data) for other in views))
+
+    process = Process(handler, Words)
+    pipe, other = [await process.mount(), await process.mount()]
+    pipe.message("hello")
+    await other.until(lambda: "hello" in other.got)
+    await settle()
+    before, ticks = len(pipe.frames("token")), pipe.got.count("tick")
+    await pipe.until(lambda: pipe.got.count("tick") == ticks + 3)
+    await settle()
+    assert len(pipe.frames("token")) > before
+    assert unseal(pipe.frames("token")[-1]["token"])[2]["words"].count("tick") == ticks + 3
+
+
+@in_virtual_time
 async def test_a_child_of_the_handler_is_held_and_then_freed() -> None:
     """A pushing task of the handler waits in a hand-over as the handler does; if nobody cancels it, it ends with the view."""
     told: list[object] = []
