@@ -13,6 +13,7 @@ from .core import frames
 from .core.events import Message as Incoming
 from .errors import ConfigurationError
 from .forms import Pushed, StashedForm, Submit, submit_in
+from .live.callers import verb
 from .live.session import Session
 
 __all__ = ["Message", "Mounting", "View"]
@@ -194,6 +195,7 @@ class View(Generic[S]):
         """Commit, and return the next message parsed as JSON."""
         return (await self.receive()).json()
 
+    @verb
     async def send(self, data: str | bytes) -> bool:
         """Send to the client. In the view's own handler, while no message is being handled, this is a commit point.
 
@@ -210,6 +212,7 @@ class View(Generic[S]):
         _check_data(data)
         return await self._session.verbs.send(data)
 
+    @verb
     async def send_json(self, value: Any) -> bool:
         """Send a value as JSON text. Returns whether it is on its way, as `send` does.
 
@@ -261,6 +264,7 @@ class View(Generic[S]):
         _check_secret(key, area)
         await self._session.secrets.forget(key, area=area)
 
+    @verb
     async def clear_form(self, name: str) -> bool:
         """A stashed form has been dealt with: the browser drops what it keeps of it.
 
@@ -271,6 +275,7 @@ class View(Generic[S]):
             raise ConfigurationError("the name of a form is a text of 1 to 256 characters")
         return await self._session.verbs.say(frames.Clear(name))
 
+    @verb
     async def reflect(self, **params: str | int | None) -> bool:
         """Put simple state into the query string of the page's URL; `None` takes a name out.
 

@@ -9,9 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+from collections.abc import Callable
 from contextvars import ContextVar, Token
+from types import CodeType, FunctionType
+from typing import Any, TypeVar, cast
+from weakref import WeakSet
 
-__all__ = ["Caller", "Callers"]
+__all__ = ["Caller", "Callers", "verb"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Caller(enum.Enum):
@@ -19,7 +25,7 @@ class Caller(enum.Enum):
 
     HANDLER = "handler"  # the view's handler
     CHILD = "child"  # a task that it started, for itself as far as anybody knows
-    SHARED = "shared"  # a task of a handler whose tasks call other views, too: it may work for all of them
+    SHARED = "shared"  # a task that it started, and that works for other views as well
     STRANGER = "stranger"  # anything else
 
 
@@ -27,18 +33,33 @@ _handling: ContextVar[Callers | None] = ContextVar("quart_stash_handling", defau
 """The callers of the view whose handler runs here, or started this task: tasks inherit their parent's context."""
 
 
+_widely: WeakSet[asyncio.Task[object]] = WeakSet()
+"""Tasks that handlers have started, and that call other views than their own."""
+
+_verbs: set[CodeType] = set()
+
+
+def verb(function: _F) -> _F:
+    """Mark what may be all that a task does, as in `asyncio.gather(view.send(…), other.send(…))`."""
+    _verbs.add(cast("FunctionType", function).__code__)
+    return function
+
+
 class Callers:
     """Tells the callers of one view apart, and frees those that its handler leaves behind.
 
+    A task that the handler started may work for many views, as a ticker does. It must not wait for the end of the one
+    that happened to start it. It is known by the other views that it calls. Under `asyncio.gather` each call has a task
+    of its own, so there one of them speaks for all.
+
     Attributes:
         handler: the handler's task, once it runs.
-        shared: whether a task that the handler started has called another view. Such tasks work for many views, and
-            must not wait for the end of the one that happened to start them.
+        gathers: whether such a task of one call has called another view.
     """
 
     def __init__(self) -> None:
         self.handler: asyncio.Task[object] | None = None
-        self.shared: bool = False
+        self.gathers: bool = False
         self._before: Token[Callers | None] | None = None
         self._over = False
         self._freed: asyncio.Event | None = None
@@ -66,10 +87,15 @@ class Callers:
         if task is self.handler:
             return Caller.HANDLER
         parent = _handling.get()
+        if parent is None or task is None or task is parent.handler:
+            return Caller.STRANGER
+        gathered = getattr(task.get_coro(), "cr_code", None) in _verbs
         if parent is self:
-            return Caller.SHARED if self.shared else Caller.CHILD
-        if parent is not None and task is not parent.handler:
-            parent.shared = True
+            return Caller.SHARED if task in _widely or (gathered and self.gathers) else Caller.CHILD
+        if gathered:
+            parent.gathers = True
+        else:
+            _widely.add(task)
         return Caller.STRANGER
 
     @property

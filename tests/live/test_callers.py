@@ -166,8 +166,9 @@ async def test_a_send_from_elsewhere_is_no_commit() -> None:
     assert pipe.got == ["ready", "hello", "hello again"]
 
 
+@pytest.mark.parametrize("gathering", [True, False], ids=["gather", "loop"])
 @in_virtual_time
-async def test_a_ticker_that_a_handler_started_outlives_its_hand_over() -> None:
+async def test_a_ticker_that_a_handler_started_outlives_its_hand_over(gathering: bool) -> None:
     """A background task that one handler starts for all goes on, also under `gather`, while that view is handed over."""
     views: list[View[Any]] = []
     ticks = 0
@@ -176,7 +177,11 @@ async def test_a_ticker_that_a_handler_started_outlives_its_hand_over() -> None:
     async def ticker() -> None:
         nonlocal ticks
         while True:
-            await asyncio.gather(*(view.send("tick") for view in list(views)))
+            if gathering:
+                await asyncio.gather(*(view.send("tick") for view in list(views)))
+            else:
+                for view in views:
+                    await view.send("tick")
             ticks += 1
             await asyncio.sleep(1)
 
@@ -199,14 +204,14 @@ async def test_a_ticker_that_a_handler_started_outlives_its_hand_over() -> None:
 
 
 @in_virtual_time
-async def test_a_handler_that_tells_others_still_commits_what_its_own_task_pushes() -> None:
-    """A pushing task of a handler that also broadcasts commits as before: a token has what it has changed."""
+async def test_a_handler_that_tells_others_keeps_its_own_tasks() -> None:
+    """A pushing task of a handler that also broadcasts commits what it has changed, and waits for a peer that is slow."""
     views: list[View[Any]] = []
 
     async def push(view: View[Words]) -> None:
         while True:
             view.state.words.append("tick")
-            await view.send("tick")
+            await view.send(f"tick {len(view.state.words)}")
             await asyncio.sleep(1)
 
     async def handler(view: View[Words]) -> None:
@@ -216,16 +221,19 @@ async def test_a_handler_that_tells_others_still_commits_what_its_own_task_pushe
             async for message in view:
                 await asyncio.gather(*(other.send(message.data) for other in views))
 
-    process = Process(handler, Words)
+    process = Process(handler, Words, max_queue=4)
     pipe, other = [await process.mount(), await process.mount()]
     pipe.message("hello")
     await other.until(lambda: "hello" in other.got)
     await settle()
-    before, ticks = len(pipe.frames("token")), pipe.got.count("tick")
-    await pipe.until(lambda: pipe.got.count("tick") == ticks + 3)
-    await settle()
-    assert len(pipe.frames("token")) > before
-    assert unseal(pipe.frames("token")[-1]["token"])[2]["words"].count("tick") == ticks + 3
+    pipe.readable = False
+    await asyncio.sleep(30)
+    pipe.readable = True
+    await asyncio.sleep(30)
+    ticks = [text for text in pipe.got if text != "hello"]
+    assert len(ticks) > 20
+    assert ticks == [f"tick {number}" for number in range(1, len(ticks) + 1)]
+    assert len(unseal(pipe.frames("token")[-1]["token"])[2]["words"]) >= len(ticks) - 1
 
 
 @in_virtual_time
