@@ -126,6 +126,24 @@ async def test_what_was_queued_before_another_user_logged_in(tmp_path: Path) -> 
         assert "A said" not in await state(page)
 
 
+async def test_what_was_queued_for_another_address(tmp_path: Path) -> None:
+    """What a page has queued for `?room=1` goes there after a reload, and not to `?room=2`, which has a slot of its own."""
+    async with (
+        fleet(APP, tmp_path) as servers,
+        tab(f"http://127.0.0.1:{servers.port}/as/ada") as page,
+    ):
+        await page.goto(f"http://127.0.0.1:{servers.port}/form")
+        await page.evaluate(QUEUE.replace('"/live"', '"/live?room=1"').replace("A said this", "for room one"))
+        await page.reload()
+        for room, known in ((2, False), (1, True)):
+            queue = QUEUE.replace('"/live"', f'"/live?room={room}"').replace("A said this", f"to room {room}")
+            await page.evaluate(queue.replace("window.blocked = true", "window.blocked = false"))
+            await page.wait_for_function(
+                f"() => document.getElementById('state').textContent.includes('to room {room}')"
+            )
+            assert ("for room one" in await page.inner_text("#state")) is known
+
+
 async def test_a_page_that_does_not_say_whose_it_is(tmp_path: Path) -> None:
     """Without the tag a deploy is survived, and nothing lies in storage for the next user of the tab."""
     async with (
