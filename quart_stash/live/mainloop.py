@@ -4,7 +4,7 @@ Uvicorn and gunicorn's ASGI worker also leave without a signal: somebody sets `s
 served its `--max-requests`, gunicorn's master sends SIGQUIT. A server in a thread gets no signals at all. Their
 main loops look, again and again, whether to leave, and that can be noticed in time.
 
-This module reads a server's internals, as shutdown.py does: defensively, and with tests on the real servers that
+This module reads a server's internals, as server.py does: defensively, and with tests on the real servers that
 fail when a release changes them.
 """
 

@@ -1,4 +1,4 @@
-"""Which ASGI server this is, and what it keeps to itself: the one place that reads a server's internals.
+"""Which ASGI server this is, and what it keeps to itself. This module and mainloop.py alone read a server's internals.
 
 ASGI says nothing of the server, so this module looks around. Whoever called us is on the call stack: the server is
 there, whatever stands between it and us. What else it runs in this loop are tasks. Neither hangs on the `send` that
