@@ -75,7 +75,7 @@ class Tab(tab.Tab):
                 self.url, subprotocols=[Subprotocol(SUBPROTOCOL)], additional_headers=self.headers,
                 compression=None, max_size=None, ping_interval=None, proxy=None, open_timeout=None, close_timeout=2,
             )  # fmt: skip
-        except (InvalidHandshake, InvalidMessage, EOFError) as error:
+        except (InvalidHandshake, InvalidMessage, ConnectionClosed, EOFError) as error:
             raise ConnectionEnded from error
         if connection.subprotocol != SUBPROTOCOL:
             await connection.close()

@@ -107,7 +107,9 @@ class Client:
             self._gap = None
             ready = self._fleet.ready.get(self.answer.process, end)
             moved = not cut and before.process not in self._fleet.leaving
-            self._ledger.gap(begin, end, ready, cut=cut, moved=moved, network=self._disturbed(begin))
+            self._ledger.gap(
+                begin, end, ready, away=self.latency, cut=cut, moved=moved, network=self._disturbed(begin)
+            )
 
     def _event(self, name: str, detail: dict[str, Any]) -> None:
         now = asyncio.get_running_loop().time()
@@ -115,7 +117,7 @@ class Client:
             case "gap":
                 self._gap = (now - detail["seconds"], now, detail["cause"] == "loss")
             case "disconnected":
-                cause = self._ledger.cause_at(now - 0.5)  # it is told half a second after
+                cause = self._ledger.cause_at(now - 0.5 - self.latency)  # it is told half a second after
                 self._ledger.visible["the network" if self._disturbed(now) else cause] += 1
             case "lost" | "failed" | "reload" | "over":
                 self._ledger.defect(f"a client was told {name}: {detail}; sent: {self.sent}, {self.answer}")

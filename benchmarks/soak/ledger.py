@@ -61,23 +61,26 @@ class Ledger:
     def _mark_at(self, when: float) -> int:
         return bisect_right(self._since, when) - 1
 
-    def gap(self, begin: float, end: float, ready: float, *, cut: bool, moved: bool, network: bool) -> None:
+    def gap(
+        self, begin: float, end: float, ready: float, *, away: float, cut: bool, moved: bool, network: bool
+    ) -> None:
         """A client could not go on for a while.
 
         Args:
-            begin: when its messages were handled for the last time.
+            begin: when it knew that its messages were handled no more.
             end: when they were handled again.
             ready: since when the process served that took it up.
+            away: seconds that it is away, each way: the cause was there so much earlier.
             cut: whether its connection was cut, and not handed over.
             moved: whether it was handed over by a process that stays.
             network: whether it is behind a wire that misbehaves.
         """
-        cause = NETWORK if network else self.cause_at(begin)
+        cause = NETWORK if network else self.cause_at(begin - away)
         if moved and cause != NETWORK:
             cause = LEVEL
         self.gaps[cause].append(end - begin)
         if cut and cause.startswith("SIGKILL"):
-            self.recoveries[cause, self._mark_at(begin)].append(end - max(begin, ready))
+            self.recoveries[cause, self._mark_at(begin - away)].append(end - max(begin, ready))
 
     def trip(self, seconds: float) -> None:
         """A message was answered."""

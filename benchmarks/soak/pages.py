@@ -59,8 +59,8 @@ class Typist:
             while True:
                 try:
                     answer = await self.page.reload(timeout=10_000)
-                except Error as error:  # a proxy that has just been ended, say
-                    if "net::" not in str(error) and "Timeout" not in str(error):
+                except Error as error:  # a proxy that has just been ended, say, and the browser's page about that
+                    if not any(known in str(error) for known in ("net::", "Timeout", "Not attached")):
                         raise
                     continue
                 if answer is not None and answer.ok:

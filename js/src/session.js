@@ -34,7 +34,10 @@ import { report } from "./status.js";
  * @property {number} [timeout] milliseconds
  */
 
-/** Milliseconds without a connection that nobody is told of. */
+/**
+ * Milliseconds without a connection that nobody is told of. A hand-over has as much longer as the server's last answer
+ * took, up to as much again: so much of it is the distance, which the page also has without a deploy.
+ */
 const GRACE = 500;
 /** Milliseconds that a hand-over waits for the next connection to open. */
 const AHEAD = 1_000;
@@ -67,6 +70,8 @@ export class Session {
   #ahead = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #gap;
+  /** When `flushed` was said, and the view has not been mounted since. @type {number | undefined} */
+  #flushed;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #quiet;
 
@@ -300,9 +305,11 @@ export class Session {
     if (!resting && !connected) {
       // A page that comes back from the back/forward cache was told before it went.
       if (this.#told) report(this, "reconnecting");
-      else this.#gap ??= setTimeout(() => this.#missed(), GRACE);
+      else this.#gap ??= setTimeout(() => this.#missed(), GRACE + this.#distance());
       return;
     }
+    if (state === "flushed") this.#flushed ??= this.#world.now();
+    else this.#flushed = undefined;
     clearTimeout(this.#gap);
     this.#gap = undefined;
     if (resting) {
@@ -314,6 +321,11 @@ export class Session {
     const told = this.#told;
     this.#told = false;
     if (told) this.#hooks.tell({ event: "reconnected" });
+  }
+
+  /** Milliseconds that the server took to answer `flushed`, in bounds; 0 outside of a hand-over. */
+  #distance() {
+    return this.#flushed === undefined ? 0 : Math.min(Math.max(this.#world.now() - this.#flushed, 0), GRACE);
   }
 
   #missed() {

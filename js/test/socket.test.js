@@ -254,6 +254,30 @@ test("a drain: the next socket opens at once, and is mounted once the final toke
   assert.equal(network.sockets.length, 2);
 });
 
+for (const { taken, more } of [
+  { taken: 0, more: 0 },
+  { taken: 300, more: 300 },
+  { taken: 2000, more: 500 },
+]) {
+  test(`a hand-over whose server took ${taken} ms to answer has ${more} ms more before the page is told`, async () => {
+    const socket = open({ now: Date.now });
+    const heard = record(socket);
+    await rest();
+    const old = network.last;
+    old.server.drain();
+    await rest();
+    assert.deepEqual(old.said.at(-1), { type: "flushed", sent: 0 });
+    await pass(taken);
+    network.mood = "hang";
+    network.last.end(1006);
+    old.server.settle();
+    await pass(500 + more - 1);
+    assert.ok(!types(heard).includes("disconnected"));
+    await pass(1);
+    assert.equal(types(heard).at(-1), "disconnected");
+  });
+}
+
 test("a drain waits for what the page waits for, and what it sends meanwhile still goes out", async () => {
   const socket = open();
   await rest();

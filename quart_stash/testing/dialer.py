@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ..core.backoff import Backoff
 
 __all__ = ["Connection", "ConnectionEnded", "Dial", "Dialer"]
+
+logger: logging.Logger = logging.getLogger("quart_stash.testing")
 
 _CONNECT = 4.0  # seconds that a connection may take to open
 _DOUBLINGS = 3  # of that, one after each attempt that hung
@@ -212,6 +215,8 @@ class Dialer:
             code = ended.code
         except OSError:
             pass
+        except Exception:  # of `dial`, or of the page: it is told, and the next attempt is made all the same
+            logger.exception("a connection has failed in an unexpected way")
         if self._attempt == conn:
             self._attempt = None
         if self._wires.pop(conn, None) is not None:

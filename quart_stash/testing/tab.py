@@ -84,6 +84,7 @@ class Tab:
         self._told = False
         self._draining: int | None = None
         self._lost: tuple[float, str] | None = None
+        self._flushed: float | None = None
 
     # The page's side.
 
@@ -147,7 +148,7 @@ class Tab:
         self._run(self.machine.handle(stimulus))
 
     async def _leave(self) -> None:
-        self._over, self._told, self._lost, self._draining = True, False, None, None
+        self._over, self._told, self._lost, self._draining, self._flushed = True, False, None, None, None
         self._timers.cancel_all()
         await self._dialer.leave()
 
@@ -289,12 +290,18 @@ class Tab:
     def _settle(self) -> None:
         """Tell the page that there is no connection if that lasts, and when there is one again."""
         if self._over or self.machine.state in _CONNECTED:
+            if self.machine.state is not State.FLUSHED:
+                self._flushed = None
+            elif self._flushed is None:
+                self._flushed = self._loop.time()
             self._timers.cancel("gap")
             if self._told and not self._over:
                 self._told = False
                 self.event("reconnected", {})
         elif not self._told and "gap" not in self._timers:
-            self._timers.start("gap", _GRACE, self._missed)
+            # As much longer as the server's last answer took: so much of it is the distance, in a hand-over.
+            away = self._loop.time() - self._flushed if self._flushed is not None else 0
+            self._timers.start("gap", _GRACE + min(away, _GRACE), self._missed)
 
     def _missed(self) -> None:
         self._told = True

@@ -118,6 +118,32 @@ async def test_what_is_sent_before_there_is_a_server() -> None:
 
 
 @in_virtual_time
+async def test_a_dial_that_fails_in_an_unexpected_way_is_told_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither a defect of `dial` nor an error that it does not promise leaves a tab without a connection for ever."""
+    page = Page()
+
+    async def dial() -> Line:
+        if page.process is not None:
+            return await page.dial()
+        page.tries.append(now())
+        raise ValueError("not promised")
+
+    page.tab = Tab(dial, event=page.note)
+    await page.start()
+    await asyncio.sleep(6)
+    page.process = Process(echo, Log)
+    await asyncio.sleep(6)
+    assert page.tab.state == "live" and len(page.tries) > 3
+    assert {record.getMessage() for record in caplog.records} == {
+        "a connection has failed in an unexpected way"
+    }
+    caplog.clear()
+    await page.tab.close()
+
+
+@in_virtual_time
 async def test_tries_are_spread_and_go_on() -> None:
     """After refusals each wait is random, below a bound that doubles from 100 ms to 5 s; it never gives up."""
     page = Page()
@@ -252,6 +278,36 @@ async def test_a_long_loss_is_told_after_half_a_second() -> None:
     assert page.names == ["mounted", "disconnected", "gap", "mounted", "reconnected"]
     assert page.when("disconnected") == pytest.approx(lost + 0.5)
     assert page.detail("gap")["seconds"] == pytest.approx(page.when("gap") - lost)
+    await page.tab.close()
+
+
+@in_virtual_time
+@pytest.mark.parametrize(("slow", "more"), [(0.0, 0.0), (0.3, 0.3), (2.0, 0.5)])
+async def test_a_slow_hand_over_is_told_later(slow: float, more: float) -> None:
+    """It has as much longer as the server's last answer took, half a second more at most."""
+    busy = asyncio.Event()
+
+    async def handler(view: View[Log]) -> None:
+        async for _ in view:
+            await busy.wait()
+
+    page = Page(old := Process(handler, Log, latency=0))
+    await page.start()
+    page.tab.send("a")
+    await settle()
+    page.process = Process(echo, Log, latency=0)
+    drain = old.drain()
+    while page.tab.state != "flushed":
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(slow)
+    page.lines[-1].dead = True  # it is open, and does not answer the mount
+    busy.set()
+    while page.tab.state == "flushed":
+        await asyncio.sleep(0.001)
+    final = now()
+    await asyncio.sleep(6)
+    assert page.when("disconnected") == pytest.approx(final + 0.5 + more, abs=0.01)
+    await drain
     await page.tab.close()
 
 
