@@ -59,7 +59,7 @@ class Typist:
             while True:
                 try:
                     answer = await self.page.reload(timeout=10_000)
-                except Error as error:  # a proxy that has just been ended, say, and the browser's page about that
+                except Error as error:  # a proxy that has just been ended, say
                     if not any(known in str(error) for known in ("net::", "Timeout", "Not attached")):
                         raise
                     continue
