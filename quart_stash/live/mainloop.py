@@ -16,13 +16,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
+from .server import waiting_in
 from .shutdown import Listener
 
 __all__ = ["GunicornLoop", "MainLoop", "UvicornLoop", "find_main_loop", "let_go"]
 
 logger: logging.Logger = logging.getLogger("quart_stash")
 
-_DEPTH = 32  # coroutines that wait for each other, in one task
 _LOOK = 0.25  # seconds; gunicorn's worker itself looks every second
 
 
@@ -163,18 +163,12 @@ def _known(server: Any) -> MainLoop | None:
 def _servers() -> Iterator[Any]:
     """Find what waits in a method of its own, in this event loop, and comes from one of the servers' packages."""
     seen: list[Any] = []
-    for task in asyncio.all_tasks():
-        waiting: Any = task.get_coro()
-        for _ in range(_DEPTH):
-            frame = getattr(waiting, "cr_frame", None)
-            if frame is None:
-                break
-            owner = frame.f_locals.get("self")
-            roots = {kind.__module__.partition(".")[0] for kind in type(owner).__mro__}
-            if roots & {"uvicorn", "gunicorn"} and _known(owner) is not None and owner not in seen:
-                seen.append(owner)
-                yield owner
-            waiting = getattr(waiting, "cr_await", None)
+    for frame in waiting_in():
+        owner = frame.f_locals.get("self")
+        roots = {kind.__module__.partition(".")[0] for kind in type(owner).__mro__}
+        if roots & {"uvicorn", "gunicorn"} and owner not in seen and _known(owner) is not None:
+            seen.append(owner)
+            yield owner
 
 
 async def let_go(receive: Callable[[], Awaitable[Any]], send: Any, *, within: float) -> None:

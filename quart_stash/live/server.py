@@ -23,7 +23,7 @@ from itertools import chain
 from types import CellType, FrameType, FunctionType, MethodType
 from typing import Any, cast
 
-__all__ = ["ServerInfo", "queued_on", "server_around", "transport_behind"]
+__all__ = ["ServerInfo", "queued_on", "server_around", "transport_behind", "waiting_in"]
 
 _SERVERS = ("hypercorn", "anycorn", "uvicorn", "gunicorn", "granian", "daphne")
 _CONTEXTS = ("hypercorn", "anycorn")  # those whose workers poll an event of their parent, and get no signal
@@ -128,6 +128,15 @@ def queued_on(transport: asyncio.WriteTransport) -> int:
     return size
 
 
+def waiting_in() -> Iterator[FrameType]:
+    """Walk through what the tasks of this loop wait in: the frame of each coroutine, outermost first."""
+    for task in asyncio.all_tasks():
+        one: Any = task.get_coro()
+        while (frame := getattr(one, "cr_frame", None)) is not None:
+            yield frame
+            one = one.cr_await
+
+
 def _calling() -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Walk up the call stack: the package of each frame of a server, and its names."""
     frame: FrameType | None = inspect.currentframe()
@@ -139,12 +148,9 @@ def _calling() -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _running() -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Walk through what the tasks of this loop are at: the package of each coroutine of a server, and its names."""
-    for task in asyncio.all_tasks():
-        one: Any = task.get_coro()
-        while (frame := getattr(one, "cr_frame", None)) is not None:
-            if (package := _package(frame)) in _SERVERS:
-                yield package, frame.f_locals
-            one = one.cr_await
+    for frame in waiting_in():
+        if (package := _package(frame)) in _SERVERS:
+            yield package, frame.f_locals
 
 
 def _serving() -> Iterator[Any]:
