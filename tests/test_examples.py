@@ -103,6 +103,7 @@ async def test_wrong_post_is_rendered_with_its_errors(database: Path) -> None:
     assert response.status_code == 422
     page = await response.get_data(as_text=True)
     assert "This is not an e-mail address." in page
+    assert re.findall(r'id="(\w+)"[^>]* aria-invalid="true"', page) == ["email"]
     assert "&lt;b&gt;&#34;Ada&#34;&lt;/b&gt;" in page
     assert "<b>" not in page
 
@@ -130,6 +131,22 @@ async def test_submit_over_the_socket_is_saved_and_cleared(database: Path) -> No
         await tab.crash()
         await tab.synced()
     assert saves(database) == 1
+
+
+async def test_refused_submit_is_remembered(database: Path) -> None:
+    """That a submit was refused stands in the state until one is saved: so the page knows which errors to show."""
+    http = profile.test_client()
+    await text(http)
+    async with stash_client(profile, "/live", client=http) as tab:
+        assert not (await tab.receive_json())["refused"]
+        await tab.send_json({"form": "profile", "fields": list({**ADA, "name": ""}.items())})
+        assert (await tab.receive_json())["refused"]
+        await tab.restart()
+        assert (await tab.receive_json())["refused"]
+        await tab.send_json(ADA)
+        assert (await tab.receive_json())["refused"]
+        await tab.send_json({"form": "profile", "fields": list(ADA.items())})
+        assert not (await tab.receive_json())["refused"]
 
 
 def test_profile_is_saved_once_for_a_key(tmp_path: Path) -> None:

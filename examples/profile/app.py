@@ -36,10 +36,18 @@ stash.identity_loader(lambda: session.get("user_id"))  # see current_user()
 
 @dataclass
 class Editing:
-    """What the server knows about one tab that edits a profile."""
+    """What the server knows about one tab that edits a profile.
+
+    Attributes:
+        processed: how many messages have been.
+        errors: what is wrong, by field. The page shows it beside the fields that the user has left.
+        refused: whether the user has submitted, in vain so far. The page then shows all errors.
+        saved: whether the newest message was saved.
+    """
 
     processed: int = 0
     errors: dict[str, str] = field(default_factory=dict)
+    refused: bool = False
     saved: bool = False
 
 
@@ -64,7 +72,8 @@ async def live(view: View[Editing]) -> None:
             # After a crash the message may come again; its key tells that it was saved already.
             await asyncio.to_thread(profiles().save, user, profile, key=message.key)
             await view.clear_form("profile")
-        view.state = Editing(view.state.processed + 1, errors, saved)
+        refused = not saved and (view.state.refused or submitted is not None)
+        view.state = Editing(view.state.processed + 1, errors, refused, saved)
         await view.send_json(view.state)
 
 

@@ -179,3 +179,46 @@ async def test_conflict_is_told_beside_its_field(tab: Tab, camera: Camera, tmp_p
         tab.reload()
         assert [tab.value("#name"), tab.value("#bio")] == ["Grace", "Mine"]
         other.close()
+
+
+SAID = """
+Object.fromEntries([...document.querySelectorAll("[data-error]")]
+  .filter(({ textContent }) => textContent.trim()).map(({ dataset, textContent }) => [dataset.error, textContent]))
+"""
+MARKED = "[...document.querySelectorAll('[aria-invalid=true]')].map(({ id }) => id)"
+ANSWERED = """
++document.getElementById("sent").value > 0
+  && document.getElementById("processed").value === document.getElementById("sent").value
+"""
+
+
+async def test_nothing_is_said_of_what_nobody_has_touched(tab: Tab, tmp_path: Path) -> None:
+    """A field is called wrong once the user has left it or submitted: not before, not as they type, nor by a restart."""
+    name, email = "Please tell us your name.", "This is not an e-mail address."
+    async with fleet(APP, tmp_path, QUART_DATABASE=str(tmp_path / "profile.sqlite3")) as servers:
+        tab.goto(f"http://127.0.0.1:{servers.port}/")
+        tab.wait_for("document.documentElement.dataset.stashState === 'connected'")
+        tab.type("Notes", into="#bio")
+        tab.wait_for(ANSWERED)
+        assert (tab.evaluate(SAID), tab.evaluate(MARKED)) == ({}, [])
+        tab.type("ada@", into="#email")
+        tab.wait_for(ANSWERED)
+        await servers.kill()
+        tab.wait_for("document.documentElement.dataset.stashState === 'connected'")
+        tab.type("exam")
+        tab.wait_for(ANSWERED)
+        assert (tab.evaluate(SAID), tab.evaluate(MARKED)) == ({}, [])
+        tab.press("Tab")
+        tab.wait_for(f"JSON.stringify({SAID}) === a[0]", f'{{"email":"{email}"}}')
+        assert tab.evaluate(MARKED) == ["email"]
+        tab.reload()
+        tab.wait_for(f"JSON.stringify({SAID}) === a[0]", f'{{"email":"{email}"}}')
+        tab.click("#save")
+        tab.wait_for(f"JSON.stringify({SAID}) === a[0]", f'{{"name":"{name}","email":"{email}"}}')
+        tab.run("window.before = true; setTimeout(() => location.reload())")
+        tab.wait_for(f"!window.before && JSON.stringify({SAID}) === a[0]", f'{{"name":"{name}","email":"{email}"}}')
+        assert tab.evaluate(MARKED) == ["name", "email"]
+        tab.fill("#name", "Ada")
+        tab.fill("#email", "ada@example.org")
+        tab.wait_for(f"JSON.stringify({SAID}) === '{{}}'")
+        assert tab.evaluate(MARKED) == []

@@ -11,6 +11,15 @@ const PAUSE = 250;
 export const socket = new StashSocket("live");
 let timer = null;
 
+/** What the server has said last. */
+let state = { processed: 0, errors: {}, refused: false };
+
+/**
+ * Fields that the user has left changed. As with `:user-invalid`, nothing is called wrong before that, nor while it
+ * is typed for the first time.
+ */
+const left = new Set();
+
 /** Send now what is waiting for a pause. */
 function flush() {
   if (timer === null) return;
@@ -26,6 +35,13 @@ form.addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(flush, PAUSE);
 });
+form.addEventListener("change", ({ target, detail }) => {
+  left.add(target.name);
+  if (detail?.stash) return; // it was put back: the server has had it with the mount
+  flush();
+  // What was said of an older text might be wrong by now: then the answer is on its way.
+  if (state.processed >= socket.stats.sent) showErrors();
+});
 form.addEventListener("submit", (event) => {
   clearTimeout(timer);
   timer = null;
@@ -37,16 +53,25 @@ window.addEventListener("pagehide", flush); // and now, it is kept for the page 
 
 socket.addEventListener("mounted", () => (sent.value = socket.stats.sent));
 socket.addEventListener("message", (event) => {
-  const state = JSON.parse(event.data);
+  state = JSON.parse(event.data);
   processed.value = state.processed;
   saved.value = state.saved ? "Saved." : "";
   if (state.saved) for (const box of form.querySelectorAll("[data-conflict]")) box.replaceChildren();
-  for (const line of form.querySelectorAll("[data-error]")) {
-    const error = state.errors[line.dataset.error] ?? "";
-    line.textContent = error;
-    document.getElementById(line.dataset.error)?.setAttribute("aria-invalid", error !== "");
-  }
+  showErrors();
 });
+
+/** Show what is wrong with the fields that the user has left, or with all once a submit was refused. */
+function showErrors() {
+  for (const line of form.querySelectorAll("[data-error]")) {
+    const field = line.dataset.error;
+    const error = state.refused || left.has(field) ? (state.errors[field] ?? "") : "";
+    line.textContent = error;
+    document.getElementById(field)?.setAttribute("aria-invalid", error !== "");
+  }
+}
+
+// A browser that has put a field back by itself fires no `change`.
+for (const type of ["restored", "conflict"]) socket.addEventListener(type, ({ detail }) => left.add(detail.field));
 
 // What was typed into this page is there; but something else was saved meanwhile, as in another tab.
 socket.addEventListener("conflict", ({ detail: { field, theirs, controls } }) => {
