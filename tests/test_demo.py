@@ -31,6 +31,16 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def address(demo: subprocess.Popen[str]) -> str:
+    """Wait until the demo says where it is."""
+    said = []
+    for line in demo.stdout or ():
+        if match := re.search(r"The demo is at (\S+)/", line):
+            return match[1]
+        said.append(line)
+    raise RuntimeError("the demo did not start:\n" + "".join(said))
+
+
 def post(control: str, path: str, **headers: str) -> int:
     connection = HTTPConnection(urlsplit(control).netloc, timeout=10)
     try:
@@ -63,15 +73,13 @@ def test_check_passes() -> None:
 def test_ends_cleanly(signum: signal.Signals) -> None:
     """Ctrl-C or SIGTERM ends it with status 0, and nothing listens at its address any more."""
     with start() as demo:
-        assert demo.stdout is not None
-        lines = iter(demo.stdout.readline, "")
-        address = next(match[1] for line in lines if (match := re.search(r"The demo is at (\S+)/", line)))
+        home = address(demo)
         demo.send_signal(signum)
         rest = demo.communicate(timeout=60)[0]
     assert demo.returncode == 0, rest
     assert "Traceback" not in rest
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", urlsplit(address).port or 0), timeout=5)
+        socket.create_connection(("127.0.0.1", urlsplit(home).port or 0), timeout=5)
 
 
 def test_ends_cleanly_while_it_starts() -> None:
@@ -97,20 +105,18 @@ def test_fails_at_once_when_the_server_can_not_start(monkeypatch: pytest.MonkeyP
 def test_only_its_own_pages_may_command() -> None:
     """A command is refused from another site, without an Origin, and under a name that was made to point here."""
     with start() as demo:
-        assert demo.stdout is not None
-        lines = iter(demo.stdout.readline, "")
-        address = next(match[1] for line in lines if (match := re.search(r"The demo is at (\S+)/", line)))
+        home = address(demo)
         try:
-            found = re.search(r'data-control="([^"]+)"', fetch(f"{address}/profile/"))
+            found = re.search(r'data-control="([^"]+)"', fetch(f"{home}/profile/"))
             assert found is not None
             control = found[1]
             assert urlsplit(control).hostname == "127.0.0.1"
             assert post(control, "/kill") == 403
             assert post(control, "/kill", Origin="http://example.org") == 403
-            assert post(control, "/kill", Origin=address, Host="example.org") == 403
-            assert post(control, "/nothing", Origin=address) == 404
-            assert post(control, "/deploy", Origin=address) == 204
-            assert post(control, "/deploy", Origin=address) == 409
+            assert post(control, "/kill", Origin=home, Host="example.org") == 403
+            assert post(control, "/nothing", Origin=home) == 404
+            assert post(control, "/deploy", Origin=home) == 204
+            assert post(control, "/deploy", Origin=home) == 409
         finally:
             demo.send_signal(signal.SIGTERM)
             output = demo.communicate(timeout=60)[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from playwright.async_api import Page
+
 from tests.browser.tab import Tab
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
@@ -19,4 +21,12 @@ def violations(tab: Tab) -> list[str]:
     if not tab.evaluate("'axe' in window"):
         tab.run(f"{AXE.read_text()}\nwindow.axe = axe;")
     found: list[str] = tab.evaluate(LOOK)
+    return found
+
+
+async def violations_at(page: Page) -> list[str]:
+    """Return the same of a page that Playwright drives, at the size and in the colours that it has been given."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(f"() => {{ {AXE.read_text()}\nwindow.axe = axe; }}")
+    found: list[str] = await page.evaluate(LOOK)
     return found

@@ -6,7 +6,8 @@
 /**
  * @typedef {{ at: number, what: string, up: boolean }} Frame `up`: to the server
  * @typedef {object} Connection when what happened to it
- * @property {number} opened
+ * @property {number} opened the page called
+ * @property {number} [accepted] a server took the call
  * @property {number} [mounted]
  * @property {number} [drained]
  * @property {number} [flushed]
@@ -14,11 +15,18 @@
  * @property {Frame[]} frames
  */
 /**
- * @typedef {{ old: Connection, next: Connection, from: number, gap: number }} Handover from when to when
+ * @typedef {object} Handover
+ * @property {Connection} old
+ * @property {Connection} next
+ * @property {number} from when on messages had to wait
+ * @property {string} status what the new server knew: `restored`, `fresh`, `rejected`
  */
 
-/** @returns {number} milliseconds since the epoch, finely */
-export const now = () => performance.timeOrigin + performance.now();
+/** How many connections, and how many hand-overs, are remembered. */
+const MEMORY = 100;
+
+/** The servers' clock, too, whose events are drawn beside the page's. */
+export const now = () => Date.now();
 
 /** @type {Connection[]} */
 export const connections = [];
@@ -33,6 +41,8 @@ globalThis.WebSocket = class extends WebSocket {
   constructor(...args) {
     super(...args);
     connections.push(this.#seen);
+    connections.splice(0, connections.length - MEMORY);
+    this.addEventListener("open", () => (this.#seen.accepted = now()));
     this.addEventListener("message", ({ data }) => this.#note(data, false));
     this.addEventListener("close", ({ code }) => {
       this.#seen.ended = now();
@@ -48,35 +58,36 @@ globalThis.WebSocket = class extends WebSocket {
 
   #note(data, up) {
     const seen = this.#seen;
-    const what = describe(data);
+    const { what, status } = describe(data);
     // The page's own messages are of interest while the server waits for the last of them.
-    if (what === null || (what === "message" && !(up && seen.drained))) return;
+    if (!what || (what === "message" && !(up && seen.drained))) return;
     const at = now();
     seen.frames.push({ at, what, up });
     if (what === "drain") seen.drained = at;
     if (what === "flushed") seen.flushed = at;
-    if (what.startsWith("mounted")) {
+    if (status) {
       seen.mounted = at;
-      noteHandover(seen);
+      noteHandover(seen, status);
     }
     changes.dispatchEvent(new Event("change"));
   }
 };
 
-/** @param {unknown} data @returns {string | null} `null`: nothing of interest */
+/** @param {unknown} data @returns {{ what?: string, status?: string }} nothing: of no interest */
 function describe(data) {
-  if (typeof data !== "string" || !data.startsWith("{")) return "message";
+  if (typeof data !== "string" || !data.startsWith("{")) return { what: "message" };
   const { type, final, status } = JSON.parse(data);
-  if (type === "token") return final ? "final token" : null;
-  if (type === "mounted") return `mounted, ${status}`;
-  return type === "ping" || type === "pong" ? null : type;
+  if (type === "mounted") return { what: `mounted, ${status}`, status };
+  if (type === "token") return final ? { what: "final token" } : {};
+  return type === "ping" || type === "pong" ? {} : { what: type };
 }
 
-/** @param {Connection} next it has been mounted; if there was one before, that was a hand-over */
-function noteHandover(next) {
+/** @param {Connection} next it has been mounted; if there was one before, that was a hand-over @param {string} status */
+function noteHandover(next, status) {
   const old = connections.filter((one) => one !== next && one.mounted).at(-1);
-  if (!old) return;
   // From when on messages had to wait: the tab had said that no more would come, or the connection was lost.
-  const from = Math.min(old.flushed ?? Infinity, old.ended ?? Infinity);
-  handovers.push({ old, next, from, gap: next.mounted - from });
+  const from = Math.min(old?.flushed ?? Infinity, old?.ended ?? Infinity);
+  if (from === Infinity) return;
+  handovers.push({ old, next, from, status });
+  handovers.splice(0, handovers.length - MEMORY);
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 from pathlib import Path
 
@@ -13,12 +12,20 @@ from tests.browser.accessibility import violations
 from tests.browser.fleet import Fleet, fleet
 from tests.browser.note import address
 from tests.browser.tab import Tab
+from tests.test_demo import address as address_of_demo
 from tests.test_demo import start
 
 EXAMPLES = {"profile": "#bio", "launcher": "#name", "wizard": "#name"}
 """The pages, and a field in each to write in."""
 
 STATE = "document.documentElement.dataset.stashState === a[0]"
+
+PANEL = "document.querySelector('#demo-panel').shadowRoot"
+HANDED_OVER = r"^Server 2 has taken over from server 1\. Your page waited (less than 1 ms|[\d.]+ m?s)\.$"
+STARTED_ANEW = (
+    r"^Server 2 was killed\. Server 3 took [\d.]+ m?s to start, "
+    r"then your page waited (less than 1 ms|[\d.]+ m?s)\.$"
+)
 
 # What a screen reader reads: each change of a live region, as it stands when the change is done.
 HEAR = """
@@ -73,16 +80,22 @@ async def test_axe(example: str, tab: Tab, tmp_path: Path) -> None:
 
 
 def test_axe_demo(tab: Tab) -> None:
-    """No violation in the demo: its first page, and the panel that it adds to the others."""
+    """No violation in the demo: its first page, and the panel of the others, which works by keyboard and says what it did."""
     with start() as demo:
-        assert demo.stdout is not None
-        home = next(match[1] for line in demo.stdout if (match := re.search(r"The demo is at (\S+)", line)))
-        tab.goto(home)
+        home = address_of_demo(demo)
+        tab.goto(f"{home}/")
         assert violations(tab) == []
         for example in EXAMPLES:
-            tab.goto(f"{home}{example}/")
+            tab.goto(f"{home}/{example}/")
             tab.wait_for(STATE, "connected")
-            tab.wait_for("document.querySelector('#demo-panel')?.shadowRoot.querySelector('svg')")
+            tab.wait_for(f"{PANEL}.querySelector('svg').children.length > 0")
+            assert violations(tab) == []
+        for command, words in (("deploy", HANDED_OVER), ("kill", STARTED_ANEW)):
+            tab.wait_for(f"{PANEL}.getElementById(a[0]).ariaDisabled === 'false'", f"demo-{command}")
+            tab.run(f"{PANEL}.getElementById(arguments[0]).focus()", f"demo-{command}")
+            tab.press("Enter")
+            tab.wait_for(f"RegExp(a[0]).test({PANEL}.querySelector('[role=status]').textContent)", words)
+            assert tab.evaluate(f"{PANEL}.activeElement.id") == f"demo-{command}"
             assert violations(tab) == []
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=60)
