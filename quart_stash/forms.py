@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from werkzeug.datastructures import MultiDict
 
+from .core.text import read
+
 __all__ = ["Pushed", "StashedForm", "Submit", "submit_in"]
 
 
@@ -115,6 +117,6 @@ def submit_in(data: str | bytes) -> Submit | None:
     if not isinstance(data, str):
         return None
     try:
-        return _decoder.decode(data)
+        return read(_decoder, data)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None

@@ -99,17 +99,21 @@ class Mounter:
         foreign = page_tag is not None and mount.identity is not None and mount.identity != page_tag
         if foreign:
             # Somebody else has logged in since the page was rendered: nothing that was typed there is theirs.
-            mount = msgspec.structs.replace(mount, params={}, forms={}, empty={})
+            mount = msgspec.structs.replace(mount, params={}, forms={}, empty={}, invalid={}, dropped={})
         page = await self._page(session, mount, view_type.name, identity)
         old = page.expires is not None and page.expires < self._now()
         binding = _binding(session.socket.scope, view_type.name, arguments, identity, mount.page)
         merged = await self._merge(session, view_type, mount, binding, foreign=foreign)
+        merged.invalid.update(mount.invalid)
         if old and merged.status != "restored":
             # A view that goes on was begun while they were good. Any process finds them as old: no 4409.
             await session.defer(1008, "the page params have expired: reload the page")
             await session.verbs.wait_for_end()
         self._tell_of(merged, view_type.name)
-        await session.start(merged, view_type.state_type, binding, fork=mount.fork, build=self._build)
+        self._tell_of_dropped(mount, view_type.name)
+        await session.start(
+            merged, view_type.state_type, binding, fork=mount.fork, build=self._build, dropped=mount.dropped
+        )
         status = "plain" if session.plain else merged.status
         self._notify("view_mounted", view=view_type.name, id=merged.view_id, status=status)
         if status == "restored":
@@ -167,6 +171,19 @@ class Mounter:
             self._notify("token_rejected", view=view, reason=merged.reason, error=merged.error)
         elif merged.status == "rejected":
             logger.info("a page of another user mounted %s: the messages that it held are lost", shown(view))
+
+    def _tell_of_dropped(self, mount: frames.Mount, view: str) -> None:
+        """Tell of params and forms that could not be read. They end no view, whatever they are."""
+        for what, why in (("params", mount.invalid), ("forms", mount.dropped)):
+            if why:
+                self._notices.say(
+                    logging.WARNING,
+                    f"{what} {view}",
+                    "a page mounted %s with %s that can't be read, and they were dropped: %s",
+                    shown(view),
+                    what,
+                    shown(", ".join(f"{name or 'all'}: {reason}" for name, reason in why.items())),
+                )
 
     def _unjudgeable(self, view: str, error: TokenUnjudgeable) -> None:
         """Say why a token is left to another process. For an unknown key, that may be nobody's but a mistake's."""

@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from .core import frames
 from .core.events import Message as Incoming
+from .core.text import read
 from .errors import ConfigurationError
 from .forms import Pushed, StashedForm, Submit, submit_in
 from .live.callers import verb
@@ -22,6 +23,8 @@ S = TypeVar("S")
 
 Status = Literal["fresh", "restored", "rejected", "plain"]
 Area = Literal["tab", "browser"]
+
+_any: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 _CLOSE_CODES = frozenset({1000, 1001, 1003, *range(1007, 1015)})
 
@@ -48,13 +51,13 @@ class Message:
     _submit: list[Submit | None] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def json(self) -> Any:
-        """Return the payload, parsed as JSON.
+        """Return the payload, parsed as JSON. Half of a surrogate pair in it is U+FFFD, as in what a browser posts.
 
         Raises:
             ValueError: it is not JSON, or too deep to be read.
         """
         try:
-            return msgspec.json.decode(self.data)
+            return read(_any, self.data)
         except RecursionError:
             raise ValueError("the message is nested too deep") from None
 
@@ -84,7 +87,7 @@ class Mounting:
         reason: why it was rejected.
         lineage: the id of the view that this one and all its copies come from.
         pushed: the connect params and the stashed forms, **untrusted**.
-        invalid: which client-settable params were refused, and why.
+        invalid: which params were refused, and why.
         page: the signed page params.
         identity: who the connection belongs to.
     """
@@ -156,7 +159,10 @@ class View(Generic[S]):
 
     @property
     def invalid(self) -> Mapping[str, str]:
-        """Which client-settable params were refused, and why."""
+        """Which params were refused, and why: client-settable ones that don't fit, others that can't be read.
+
+        An empty name stands for all of them.
+        """
         return self._mounting.invalid
 
     @property

@@ -5,12 +5,14 @@ Parsing returns a frame or raises `ProtocolError` with the close code that answe
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
 from ..errors import ProtocolError
+from .salvage import Names, Pairs, salvage
+from .shape import MAX_DEPTH, MAX_VALUES, check_shape
+from .text import mended
 
 __all__ = [
     "MAX_DEPTH",
@@ -50,18 +52,6 @@ _F = TypeVar("_F")
 
 SUBPROTOCOL: Final = "quart-stash.v1"
 
-MAX_VALUES: Final = 20_000
-"""Values of one control frame: a form field is three, its pair and what stands in it."""
-
-MAX_DEPTH: Final = 32
-"""How deep the objects and arrays of one control frame may be nested."""
-
-# What gives a JSON text its shape, behind whatever does not: strings above all. It is possessive and matches at the end
-# too, so each character is looked at once, also where a string never ends.
-_SHAPE: Final = re.compile(
-    r'[^"\[\]{},]*+(?:"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)[^"\[\]{},]*+)*+([\[\]{},]|\Z)', re.DOTALL
-)
-
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 FormName = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -72,17 +62,31 @@ class _Frame(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", 
     """A control frame: one JSON object, told apart by its `type`."""
 
 
-class Mount(_Frame, frozen=True):
+class _Mount(_Frame, frozen=True, tag="mount"):
+    """A mount as it is on the wire."""
+
     sent: Number
     params: dict[str, Any] = {}
-    forms: dict[FormName, list[tuple[str, str]]] = {}
-    empty: dict[FormName, list[str]] = {}
+    forms: dict[FormName, Pairs] = {}
+    empty: dict[FormName, Names] = {}
     token: str | None = None
     page: str | None = None
     build: str | None = None
     identity: str | None = None
     fork: bool = False
     anyway: bool = False
+
+
+class Mount(_Mount, frozen=True, tag="mount"):
+    """The first frame, and what is not in it.
+
+    Attributes:
+        invalid: why each param that could not be read was dropped; an empty name stands for all of them.
+        dropped: the same of forms.
+    """
+
+    invalid: dict[str, str] = {}
+    dropped: dict[str, str] = {}
 
 
 class Flushed(_Frame, frozen=True):
@@ -125,6 +129,7 @@ class Mounted(_Frame, frozen=True):
     reason: str | None = None
     token: str | None = None
     invalid: dict[str, str] = {}
+    dropped: dict[str, str] = {}
 
 
 class Token(_Frame, frozen=True):
@@ -185,6 +190,7 @@ class Pong(_Frame, frozen=True):
 
 
 ClientControl = Mount | Flushed | Synced | Void | Stored | Kept | Ping
+_Up = _Mount | Flushed | Synced | Void | Stored | Kept | Ping
 ServerControl = (
     Mounted
     | Token
@@ -201,7 +207,7 @@ ServerControl = (
     | Pong
 )
 
-_decoder: msgspec.json.Decoder[ClientControl] = msgspec.json.Decoder(ClientControl)
+_decoder: msgspec.json.Decoder[_Up] = msgspec.json.Decoder(_Up)
 _down_decoder: msgspec.json.Decoder[ServerControl] = msgspec.json.Decoder(ServerControl)
 _encoder = msgspec.json.Encoder()
 
@@ -223,12 +229,21 @@ def mark(data: str | bytes) -> str | bytes:
 
 
 def parse_control(data: str | bytes) -> ClientControl:
-    """Parse a control frame of the client.
+    """Parse a control frame of the client. Params and forms that can't be read are dropped from a mount.
 
     Raises:
         ProtocolError: it is not one; the text says where, and never quotes what was sent.
     """
-    return _parse(_decoder, data)
+    if isinstance(data, str):
+        data = mended(data)
+    try:
+        frame = _parse(_decoder, data)
+    except ProtocolError:
+        mount = _salvaged(data)
+        if mount is None:
+            raise
+        return mount
+    return Mount(*msgspec.structs.astuple(frame)) if isinstance(frame, _Mount) else frame
 
 
 def parse_down(data: str | bytes) -> ServerControl:
@@ -248,7 +263,7 @@ def encode(frame: ClientControl | ServerControl) -> str:
 def _parse(decoder: msgspec.json.Decoder[_F], data: str | bytes) -> _F:
     if not isinstance(data, str):
         raise ProtocolError("a binary frame that is not an application message")
-    _check_shape(data)
+    check_shape(data)
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -257,27 +272,20 @@ def _parse(decoder: msgspec.json.Decoder[_F], data: str | bytes) -> _F:
         raise ProtocolError("a control frame that is not one JSON object") from None
 
 
-def _check_shape(data: str) -> None:
-    """Refuse what would be too many objects, or too deep, before any of them is made.
-
-    Raises:
-        ProtocolError: the frame holds more than `MAX_VALUES` values (1009), or is nested deeper than `MAX_DEPTH`.
-    """
-    opens = data.count("[") + data.count("{")
-    if opens <= MAX_DEPTH and opens + data.count(",") <= MAX_VALUES:
-        return  # whatever of it stands in strings: most frames
-    values = depth = 0
-    for match in _SHAPE.finditer(data):
-        mark = match[1]
-        if mark in "]}":  # the empty one of the end too
-            depth -= 1
-            continue
-        values += 1
-        if values > MAX_VALUES:
-            raise ProtocolError(f"a frame of more than {MAX_VALUES} values", 1009)
-        depth += mark != ","
-        if depth > MAX_DEPTH:
-            raise ProtocolError(f"a frame that is nested more than {MAX_DEPTH} deep")
+def _salvaged(data: str | bytes) -> Mount | None:
+    """Return a mount without what of its params and forms can't be read; `None`: it is none, or broken besides."""
+    salvaged = salvage(data) if isinstance(data, str) and '"mount"' in data else None
+    if salvaged is None:
+        return None
+    rest, params, forms, empty, invalid, dropped = salvaged
+    try:
+        frame = _parse(_decoder, rest)
+    except ProtocolError:
+        return None
+    if not isinstance(frame, _Mount):
+        return None
+    found = {"params": params, "forms": forms, "empty": empty, "invalid": invalid, "dropped": dropped}
+    return Mount(**{**msgspec.structs.asdict(frame), **found})
 
 
 def _where(error: msgspec.ValidationError) -> str:
