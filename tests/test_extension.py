@@ -597,7 +597,8 @@ async def test_queued_messages_of_another_user_are_rejected() -> None:
 
     first = await mounted(of_alice, sent=2)
     assert (first["status"], first["received"]) == ("fresh", 0)
-    untokened = await mounted(of_bob, sent=2)
+    untokened = await mounted(of_bob, sent=2, params=[], forms=[])
+    assert not {"invalid", "dropped"}.intersection(untokened), "what bob did not bring is not told to him"
     assert (untokened["status"], untokened["reason"], untokened["received"]) == ("rejected", "identity", 0)
     refused = await mounted(of_bob, sent=2, token=first["token"])
     assert (refused["status"], refused["reason"], refused["received"]) == ("rejected", "refused", 0)

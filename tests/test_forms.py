@@ -122,6 +122,17 @@ def test_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert submit == message(submit.data), "what was decoded is no part of what a message is"
 
 
+def test_half_an_emoji() -> None:
+    """Half of a surrogate pair, as `JSON.stringify` writes it, is U+FFFD: in a submit, and in any other JSON."""
+    half = r'{"form": "f\ud83d", "fields": [["a\udE00", "half \uD83D, \\ud83d, \ud83d\ude00"]]}'
+    form = message(half).form("f\ufffd")
+    assert form == MultiDict([("a\ufffd", "half \ufffd, \\ud83d, 😀")])
+    assert message(half).json()["fields"] == message(half.encode()).json()["fields"]
+    assert message(half).json()["fields"] == [["a\ufffd", "half \ufffd, \\ud83d, 😀"]]
+    with pytest.raises(ValueError):
+        message(r'{"a": "\ud83d}').json()
+
+
 HOSTILE: dict[str, str | bytes] = {
     "nothing": "",
     "text": "hello",

@@ -198,22 +198,25 @@ KINDS = ["names of forms", "fields", "empty fields", "wide params"]
 
 @pytest.mark.parametrize("kind", KINDS)
 @in_virtual_time
-async def test_a_mount_of_too_many_values_is_refused(kind: str) -> None:
-    """It is closed with 1009, by its count and not by its bytes, before any of it is made an object."""
+async def test_of_a_mount_of_too_many_values_nothing_is_made(kind: str) -> None:
+    """What is too many, by its count and not by its bytes, is dropped before any of it is made an object, and told."""
     process = Process(wait, Note)
     pipe = process.open()
+    await (await process.mount(params=[])).until(lambda: True)  # all is imported, and told once
     frame = json.dumps({"type": "mount", "sent": 0, **pushed(kind, 2 * MAX_VALUES)}, separators=(",", ":"))
     assert len(frame) < process.host.config.max_mount_size
     gc.collect()
     tracemalloc.start()
     try:
         pipe.raw(frame)
-        code = await pipe.closed()
+        await settle()
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert (code, pipe.sent[-1]["reason"]) == (1009, f"a frame of more than {MAX_VALUES} values")
-    assert peak < 3 * len(frame) + 100_000  # a copy of the text, and no value of it
+    (mounted,) = pipe.frames("mounted")
+    (why,) = [*mounted.get("invalid", {}).values(), *mounted.get("dropped", {}).values()]
+    assert why == f"a frame of more than {MAX_VALUES} values"
+    assert peak < 3 * len(frame) + 100_000  # copies of the text, and no value of it
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -265,11 +268,45 @@ async def test_the_largest_mount_reaches_the_handler() -> None:
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 9_000, 100_000])
 @in_virtual_time
-async def test_deep_params_are_refused(depth: int) -> None:
-    """Params that are nested too deep break the protocol, whether or not Python could read them."""
-    pipe = Process(wait, Note, max_mount_size=500_000).open()
-    pipe.raw('{"type":"mount","sent":0,"params":{"a":' + "[" * depth + "]" * depth + "}}")
-    assert await pipe.closed() == 1002
+async def test_deep_params_are_dropped(depth: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A param that is nested too deep, whether or not Python could read it, is dropped and told; the others are there."""
+    seen: list[Any] = []
+
+    async def handler(view: View[Note]) -> None:
+        seen.extend([view.params, view.invalid])
+        await view.receive()
+
+    pipe = Process(handler, Note, max_mount_size=500_000).open()
+    deep = "[" * depth + "]" * depth
+    pipe.raw('{"type":"mount","sent":0,"params":{"text":"x","a":' + deep + "}}")
+    await pipe.until(lambda: pipe.frames("mounted"))
+    invalid = {"a": f"a frame that is nested more than {MAX_DEPTH} deep"}
+    assert pipe.frames("mounted")[0]["invalid"] == invalid
+    assert seen == [{"text": "x"}, invalid]
+    assert "a page mounted 'view' with params that can't be read" in caplog.text
+
+
+@in_virtual_time
+async def test_a_form_that_cannot_be_read_ends_no_view() -> None:
+    """A form of another shape, or with a name that is too long, is dropped and told; half an emoji is a character."""
+    seen: list[Any] = []
+
+    async def handler(view: View[Note]) -> None:
+        seen.append({name: dict(form) for name, form in view.forms.items()})
+        async for message in view:
+            view.state.text = message.json()["text"] + view.forms["f"]["a"] + view.params["q"]
+
+    pipe = Process(handler, Note).open()
+    forms = '{"f":[["a","\\ud83d"]],"g":{"a":1},"' + "n" * 300 + '":[]}'
+    pipe.raw('{"type":"mount","sent":0,"params":{"q":"\\ude00"},"forms":' + forms + "}")
+    await pipe.until(lambda: pipe.frames("mounted"))
+    assert seen == [{"f": {"a": "\ufffd"}}]
+    dropped = pipe.frames("mounted")[0]["dropped"]
+    assert dropped == {"g": "not a list of pairs of text", "n" * 256: "a name of 1 to 256 characters is needed"}
+    pipe.message('{"text":"half \\ud83d"}')
+    await pipe.until(lambda: pipe.frames("token"))
+    assert unseal(pipe.frames("token")[-1]["token"])[2]["text"] == "half \ufffd\ufffd\ufffd"
+    assert pipe.frames("failed") == []
 
 
 # Copies.

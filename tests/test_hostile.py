@@ -115,8 +115,8 @@ BAD_FIRST = {
     "a negative number": '{"type": "mount", "sent": -1}',
     "a number that is too large": '{"type": "mount", "sent": 9007199254740992}',
     "a fraction": '{"type": "mount", "sent": 1.5}',
-    "params that are no object": '{"type": "mount", "sent": 0, "params": [1]}',
-    "forms of another shape": '{"type": "mount", "sent": 0, "forms": {"f": [["a"]]}}',
+    "a mount that ends in its params": '{"type": "mount", "sent": 0, "params": [1]',
+    "something behind a mount": '{"type": "mount", "sent": 0, "forms": {"f": [["a"]]}} 1',
     "flushed before the mount": '{"type": "flushed", "sent": 0}',
     "an empty frame": "",
 }
@@ -130,6 +130,30 @@ async def test_a_bad_first_frame_is_closed_with_1002(server: Server, frame: str 
         await one.open()
         await one.raw(frame)
         assert await one.closed() == 1002
+
+
+BAD_PARTS = {
+    "params that are no object": '"params": [1]',
+    "forms of another shape": '"forms": {"f": [["a"]]}',
+    "half an emoji": r'"params": {"q": "\ud83d"}, "forms": {"f\ud83d": [["a", "\ude00"]]}',
+    "deep params": '"params": {"a": ' + "[" * 3000 + "]" * 3000 + "}",
+    "a name that is too long": json.dumps({"forms": {"f" * 257: []}})[1:-1],
+    "a number that is out of range": '"params": {"a": 1e999}',
+}
+
+
+@pytest.mark.parametrize("part", BAD_PARTS.values(), ids=BAD_PARTS)
+async def test_bad_params_and_forms_end_no_view(server: Server, part: str) -> None:
+    """What a page brings of params and forms, whatever it is, does not keep its view from being mounted, again and again."""
+    async with bystander(server):
+        for _ in range(2):
+            one = Client(server.url("/items/1"))
+            await one.open()
+            await one.raw('{"type": "mount", "sent": 0, ' + part + "}")
+            await one.until(lambda: one.seen("mounted"))
+            await one.send("a")
+            assert json.loads((await one.answered(1))[-1])["items"] == ["a"]
+            await one.abort()
 
 
 BAD_LATER = {
