@@ -277,7 +277,7 @@ class View(Generic[S]):
         Returns:
             Whether that is on its way, as for `send`.
         """
-        if not _is_text(name, 1, 256):
+        if not _is_text(name, 1, 256, "view.clear_form"):
             raise ConfigurationError("the name of a form is a text of 1 to 256 characters")
         return await self._session.verbs.say(frames.Clear(name))
 
@@ -294,6 +294,7 @@ class View(Generic[S]):
                     f"view.reflect puts text and numbers into the page's address, not {type(value).__name__} "
                     f"as {name!r}: write it as text"
                 )
+            _check_whole(name + str(value), "view.reflect")
         values = {name: None if value is None else str(value) for name, value in params.items()}
         return await self._session.verbs.say(frames.Url(values))
 
@@ -309,7 +310,7 @@ class View(Generic[S]):
             raise ConfigurationError(
                 f"{code!r} is not a close code that may be sent: take one from 4000 to 4999"
             )
-        if not _is_text(reason, 0, 123) or len(reason.encode("utf-8", "replace")) > 123:
+        if not _is_text(reason, 0, 123, "view.close") or len(reason.encode()) > 123:
             raise ConfigurationError("the reason of a close is a text of 123 bytes at most")
         await self._session.verbs.close(code, reason)
 
@@ -321,22 +322,29 @@ class View(Generic[S]):
 def _check_data(data: object) -> None:
     """Refuse what no frame can hold, here, where it is told: a server that can't send takes the connection down."""
     if isinstance(data, str):
-        if not data.isascii():
-            try:
-                data.encode()
-            except UnicodeEncodeError as error:
-                raise ValueError(
-                    "view.send can't send half a surrogate pair: replace what is no character, "
-                    "as in text.encode('utf-8', 'replace').decode()"
-                ) from error
+        _check_whole(data, "view.send")
     elif not isinstance(data, bytes | bytearray | memoryview):
         raise TypeError(
             f"view.send takes str or bytes, not {type(data).__name__}: use view.send_json for other values"
         )
 
 
-def _is_text(value: object, shortest: int, longest: int) -> bool:
-    return isinstance(value, str) and shortest <= len(value) <= longest
+def _check_whole(text: str, verb: str) -> None:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{verb} can't send half a surrogate pair: replace what is no character, "
+                "as in text.encode('utf-8', 'replace').decode()"
+            ) from error
+
+
+def _is_text(value: object, shortest: int, longest: int, verb: str) -> bool:
+    if not isinstance(value, str) or not shortest <= len(value) <= longest:
+        return False
+    _check_whole(value, verb)
+    return True
 
 
 def _encoded(encode: Callable[[Any], bytes], value: object, verb: str) -> bytes:
@@ -350,7 +358,7 @@ def _encoded(encode: Callable[[Any], bytes], value: object, verb: str) -> bytes:
 
 
 def _check_secret(key: str, area: str) -> None:
-    if not _is_text(key, 1, 128):
+    if not _is_text(key, 1, 128, "view.keep, restore and forget"):
         raise ConfigurationError("the name of a secret is a text of 1 to 128 characters")
     if area not in ("tab", "browser"):
         raise ConfigurationError('area is "tab" or "browser"')

@@ -459,11 +459,16 @@ async def play_through(app: Any) -> str:
         (lambda view: view.keep("x", 2**70, max_age=1), TypeError, r"view\.keep can't encode this int"),
         (lambda view: view.keep(None, 1, max_age=1), ConfigurationError, "name of a secret is a text"),
         (lambda view: view.clear_form(None), ConfigurationError, "name of a form is a text of 1 to 256"),
+        (lambda view: view.clear_form("half \ud800"), ValueError, r"view\.clear_form can't send half a surrogate"),
+        (lambda view: view.reflect(q="\udc00"), ValueError, r"view\.reflect can't send half a surrogate"),
+        (lambda view: view.reflect(**{"\udc00": 1}), ValueError, r"view\.reflect can't send half a surrogate"),
+        (lambda view: view.restore("\ud800"), ValueError, "restore and forget can't send half a surrogate"),
+        (lambda view: view.close(1000, "\ud800"), ValueError, r"view\.close can't send half a surrogate"),
         (lambda view: view.reflect(page=[1]), ConfigurationError, "not list as 'page'"),
         (lambda view: view.close("1000"), ConfigurationError, "'1000' is not a close code"),
         (lambda view: view.close(1000, None), ConfigurationError, "reason of a close is a text"),
     ],
-    ids=range(12),
+    ids=range(17),
 )
 @in_virtual_time
 async def test_what_a_verb_can_not_take(call: Any, kind: type[Exception], text: str) -> None:

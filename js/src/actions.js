@@ -4,6 +4,8 @@
  * An action adds to the effects, and may return the next state where its row names more than one.
  */
 
+import { isFilled } from "./view.js";
+
 /** @typedef {(my: import("./view.js").View, event: any, effects: import("./machine.js").Effect[]) =>
  *   import("./machine.js").State | void} Action */
 
@@ -66,7 +68,12 @@ export function mount(my, event, effects) {
   my.next = null;
   my.wired = my.outbox.received;
   my.taken = undefined;
-  my.say(my.mountFrame(event), effects);
+  const frame = my.mountFrame(event);
+  for (const what of /** @type {const} */ (["forms", "params"])) {
+    const left = my.refused > 0 && isFilled(event[what]) && !(what in frame);
+    if (left) effects.push({ do: "page", event: { event: "oversize", what } });
+  }
+  my.say(frame, effects);
 }
 
 /** @type {Action} */
@@ -79,6 +86,7 @@ export function mounted(my, frame, effects) {
   my.outbox.trim(received);
   if (frame.token !== undefined || renewed) my.token = frame.token ?? null;
   my.fork = false;
+  my.refused = 0;
   my.deferred = null;
   my.delay = 0;
   my.wired = received;
@@ -189,7 +197,8 @@ export function ended(my, { code, reason = "", now = 0 }, effects) {
   if (code === 4409) my.deferred ??= now;
   // A process that crashes may have died of the message in hand; a frame that is too large will be so again.
   if (code === 1006) my.strike(my.taken, effects);
-  if (code === 1009) my.strike(my.outbox.received + 1, effects);
+  if (code === 1009 && my.state === "mounting") my.refused += 1;
+  else if (code === 1009) my.strike(my.outbox.received + 1, effects);
   my.wired = my.outbox.received;
   effects.push(my.next === null ? { do: "open", wait: 0 } : { do: "mount", conn: my.next });
   return "waiting";

@@ -11,12 +11,13 @@ export const SUBPROTOCOL = "quart-stash.v1";
 /** @typedef {{ message: number, mount: number }} Limits what the server takes, in bytes */
 /** @typedef {{ [form: string]: [string, string][] }} Pairs the stashed forms */
 /** @typedef {{ [form: string]: string[] }} Names the fields of them that were touched and hold nothing */
+/** @typedef {{ [name: string]: string }} Reasons why params or forms were not taken; an empty name stands for all of them */
 /** @typedef {"tab" | "browser"} Area where a named secret is kept */
 
 /**
  * @typedef {{ type?: undefined, message: Data }
  *   | { type: "mount", sent: number, params?: object, forms?: Pairs, empty?: Names, token?: string, page?: string, build?: string,
- *       identity?: string, fork?: boolean, anyway?: boolean }
+ *       identity?: string, fork?: boolean, anyway?: boolean, invalid?: Reasons, dropped?: Reasons }
  *   | { type: "flushed", sent: number }
  *   | { type: "synced", received: number }
  *   | { type: "void", number: number }
@@ -26,7 +27,7 @@ export const SUBPROTOCOL = "quart-stash.v1";
  */
 /**
  * @typedef {{ type: "mounted", status: "fresh" | "restored" | "rejected", received: number, build: string,
- *   limits: Limits, reason?: string, token?: string, invalid?: { [param: string]: string } }} MountedFrame
+ *   limits: Limits, reason?: string, token?: string, invalid?: Reasons, dropped?: Reasons }} MountedFrame
  * @typedef {{ type: "token", received: number, token: string, final?: boolean }} TokenFrame
  * @typedef {{ type: "drain", drain: string, deadline: number, delay: number }} DrainFrame
  * @typedef {{ type: "keep", key: string, token: string, area: Area, max_age: number }} KeepFrame
@@ -40,6 +41,19 @@ export const SUBPROTOCOL = "quart-stash.v1";
  *   | { type: "reload", reason: string }
  *   | { type: "pong" }} DownFrame what the server says
  */
+
+/**
+ * @param {string} text
+ * @returns {string} with U+FFFD in place of half a surrogate pair, as browsers send it: a page may cut an emoji in two
+ */
+export const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\ufffd");
+
+/**
+ * @param {unknown} value
+ * @returns {string} JSON, well-formed: what `JSON.stringify` leaves as an escape is no character
+ */
+export const stringify = (value) =>
+  JSON.stringify(value).replace(/\\(ud[89a-f]..|.)/g, (escape, { length }) => (length > 1 ? "\ufffd" : escape));
 
 /** @typedef {(value: unknown) => boolean} Check */
 /** @typedef {{ [field: string]: Check }} Fields */
@@ -94,6 +108,8 @@ const up = () => ({
     identity: optional(string),
     fork: optional(boolean),
     anyway: optional(boolean),
+    invalid: optional(map(string)),
+    dropped: optional(map(string)),
   },
   flushed: { sent: number },
   synced: { received: number },
@@ -113,6 +129,7 @@ const DOWN = {
     reason: optional(string),
     token: optional(string),
     invalid: optional(map(string)),
+    dropped: optional(map(string)),
   },
   token: { received: number, token: string, final: optional(boolean) },
   drain: { drain: string, deadline: number, delay: number },
@@ -129,11 +146,43 @@ const DOWN = {
 };
 
 /**
+ * What can be read of the params and forms of a mount. Nothing that they hold is a breach of the protocol.
+ *
+ * @param {{ [field: string]: any }} frame
+ * @returns {{ [field: string]: any }}
+ */
+function salvage(frame) {
+  const { invalid: _, dropped: __, ...mount } = frame.type === "mount" ? JSON.parse(stringify(frame)) : frame;
+  /** @type {{ [field: string]: Reasons }} */
+  const why = { invalid: {}, dropped: {} };
+  for (const part of ["params", "forms", "empty"]) {
+    if (!Object.hasOwn(mount, part)) continue;
+    const reasons = /** @type {Reasons} */ (part === "params" ? why.invalid : why.dropped);
+    if (!object(mount[part])) reasons[""] = "not an object";
+    const members = object(mount[part]) ? Object.entries(mount[part]) : [];
+    if (part !== "params") {
+      for (const [name, fields] of members) {
+        if (!form(name)) reasons[[...name].slice(0, 256).join("")] = "a name of 1 to 256 characters is needed";
+        else if (!(part === "forms" ? pairs : strings)(fields)) reasons[name] = "not a list of pairs of text";
+      }
+    }
+    mount[part] = Object.fromEntries(members);
+  }
+  for (const part of ["forms", "empty"]) {
+    const entries = Object.entries(mount[part] ?? {}).filter(([name]) => form(name) && !(name in (why.dropped ?? {})));
+    if (mount[part]) mount[part] = Object.fromEntries(entries);
+  }
+  const told = Object.entries(why).filter(([, reasons]) => Object.keys(reasons).length > 0);
+  return { ...mount, ...Object.fromEntries(told) };
+}
+
+/**
  * @param {{ [type: string]: Fields }} table
  * @param {string | ArrayBuffer} data
+ * @param {(value: { [field: string]: any }) => { [field: string]: any }} [mend]
  * @returns {any}
  */
-function parse(table, data) {
+function parse(table, data, mend = (value) => value) {
   if (typeof data !== "string") {
     const bytes = new Uint8Array(data);
     return bytes[0] === 0x3d ? { message: bytes.slice(1) } : null;
@@ -146,7 +195,7 @@ function parse(table, data) {
     return null;
   }
   if (!object(value) || typeof value.type !== "string" || !Object.hasOwn(table, value.type)) return null;
-  const { type, ...rest } = value;
+  const { type, ...rest } = /** @type {{ type: string, [field: string]: unknown }} */ (mend(value));
   /** @type {{ [field: string]: unknown }} */
   const frame = { type };
   for (const [field, check] of Object.entries(table[type] ?? {})) {
@@ -165,12 +214,12 @@ function parse(table, data) {
 export const parseDown = (data) => parse(DOWN, data);
 
 /**
- * Parse a frame of a client: for servers in tests.
+ * Parse a frame of a client: for servers in tests. Params and forms that can't be read are dropped from a mount.
  *
  * @param {string | ArrayBuffer} data what one WebSocket message carried
  * @returns {UpFrame | null} `null` if it is a breach of the protocol; it never throws
  */
-export const parseUp = (data) => parse(up(), data);
+export const parseUp = (data) => parse(up(), data, salvage);
 
 /**
  * Serialise a frame.
@@ -179,7 +228,7 @@ export const parseUp = (data) => parse(up(), data);
  * @returns {string | Uint8Array<ArrayBuffer>} what one WebSocket message carries
  */
 export function serialise(frame) {
-  if (frame.type !== undefined) return JSON.stringify(frame);
+  if (frame.type !== undefined) return stringify(frame);
   if (typeof frame.message === "string") return `=${frame.message}`;
   const bytes = new Uint8Array(frame.message.length + 1);
   bytes[0] = 0x3d;

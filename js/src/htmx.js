@@ -1,6 +1,7 @@
 /** htmx: its WebSocket extension gets sockets that outlive the server's process. */
 
 import { excludedNames, isCsrf } from "./forms/exclude.js";
+import { stringify } from "./frames.js";
 import { Page } from "./page.js";
 import { StashSocket } from "./socket.js";
 
@@ -75,7 +76,7 @@ class HtmxSocket extends StashSocket {
       // At whatever depth: the headers that htmx would send with a request are in it too.
       const fields = JSON.parse(data, (name, value) => (isCsrf(name) ? undefined : value));
       names = Object.keys(fields);
-      data = JSON.stringify(fields);
+      data = stringify(fields);
     } catch {
       // A page may have it send anything else: then it may be of any control.
     }

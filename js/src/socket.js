@@ -3,7 +3,8 @@
 import { Backoff } from "./backoff.js";
 import { bindingOf } from "./binding.js";
 import { DrainEvent, closeEvent, complain } from "./events.js";
-import { MAX_VALUES, SUBPROTOCOL, serialise, size, values } from "./frames.js";
+import { fit, plain } from "./fit.js";
+import { SUBPROTOCOL, size } from "./frames.js";
 import { Page } from "./page.js";
 import { sanitizer, setSanitizer } from "./sanitizer.js";
 import { Session } from "./session.js";
@@ -250,34 +251,10 @@ export class StashSocket extends EventTarget {
     } catch (error) {
       complain(error);
     }
-    this.#fit(connect, machine);
-    return connect;
-  }
-
-  /**
-   * Leave out what the server would not take: forms, the largest first, then the params.
-   *
-   * @param {import("./machine.js").Connect} connect
-   * @param {import("./machine.js").Machine} machine
-   */
-  #fit(connect, machine) {
     const limit = this.#limits?.mount ?? Infinity;
-    const forms = connect.forms ?? {};
-    for (;;) {
-      const frame = /** @type {string} */ (serialise(machine.mountFrame(connect)));
-      const bytes = size(frame);
-      const many = bytes > limit ? 0 : values(frame);
-      if (bytes <= limit && many <= MAX_VALUES) return;
-      const [form] = Object.keys(forms).sort((a, b) => size(JSON.stringify(forms[b])) - size(JSON.stringify(forms[a])));
-      if (form) {
-        delete forms[form];
-        delete connect.empty?.[form];
-      } else if (connect.params) delete connect.params;
-      else return;
-      const over = many ? { size: many, limit: MAX_VALUES } : { size: bytes, limit };
-      const detail = { what: form ? "forms" : "params", ...over, ...(form && { form }) };
-      this.#emit(new CustomEvent("oversize", { detail }));
-    }
+    const left = fit(connect, (more) => machine.mountFrame(more), limit);
+    for (const detail of left) this.#emit(new CustomEvent("oversize", { detail }));
+    return connect;
   }
 
   /** @param {PageEvent} event */
@@ -313,6 +290,8 @@ export class StashSocket extends EventTarget {
       this.#emit(new Event("open"));
     }
     this.#emit(new CustomEvent("mounted", { detail }));
+    const { invalid, dropped } = detail;
+    if (dropped || invalid?.[""]) console.warn("quart_stash: the server could not read all that was pushed:", { dropped, invalid });
     this.#forms?.restore();
   }
 
@@ -393,18 +372,6 @@ function absolute(url) {
   full.hash = "";
   if (!/^wss?:$/.test(full.protocol)) throw new DOMException(`not the URL of a WebSocket: ${full.protocol}`, "SyntaxError");
   return full.href;
-}
-
-/**
- * @param {unknown} params
- * @returns {object | undefined} as they go up
- */
-function plain(params) {
-  if (!params) return undefined;
-  const value = JSON.parse(JSON.stringify(params));
-  // Anything else would be a breach of the protocol, which ends the view.
-  if (typeof value !== "object" || Array.isArray(value)) throw new TypeError("connect params are an object");
-  return value;
 }
 
 /** @param {import("./storage.js").StorageLike | null} storage @param {{ identity: string, now?: () => number }} options */

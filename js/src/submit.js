@@ -2,7 +2,7 @@
 
 import { attribute } from "./forms/dom.js";
 import { excludedNames, isCsrf } from "./forms/exclude.js";
-import { size } from "./frames.js";
+import { size, stringify, wellFormed } from "./frames.js";
 
 /**
  * @typedef {object} Way how a socket stands
@@ -32,7 +32,7 @@ export function submit(event, { closed, lost, limit, forms, send }) {
   // That closes a dialog, and nobody is sent anything.
   if (method === "dialog") return false;
   const marked = attribute(form, "data-stash");
-  const name = (marked !== "off" && marked) || attribute(form, "id");
+  const name = wellFormed((marked !== "off" && marked) || attribute(form, "id") || "");
   if (!name) throw new TypeError('a form that is submitted over a socket needs a name: data-stash="…", or an id');
 
   const whole = [...new FormData(form, submitter)];
@@ -41,7 +41,7 @@ export function submit(event, { closed, lost, limit, forms, send }) {
   const file = pairs.some(([, value]) => typeof value !== "string" && value.name !== "");
   const excluded = excludedNames(form);
   const secret = fields.some(([field]) => excluded.has(field) || forms?.isSecret(name, field));
-  const data = JSON.stringify({ form: name, fields });
+  const data = stringify({ form: name, fields });
   const obstacle = closed
     ? "the socket is closed"
     : file

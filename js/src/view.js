@@ -15,7 +15,7 @@ const STRIKES = 3;
 /** Milliseconds after which a token that no process can judge is mounted anyway. */
 const PATIENCE = 60_000;
 
-const isFilled = (/** @type {object | undefined} */ map) => Object.keys(map ?? {}).length > 0;
+export const isFilled = (/** @type {object | undefined} */ map) => Object.keys(map ?? {}).length > 0;
 
 export class View {
   /** @type {State} */
@@ -30,6 +30,8 @@ export class View {
   taken;
   /** Milliseconds that the last drain asked to wait after a refusal. */
   delay = 0;
+  /** How often in a row a mount was too large for somebody on the way. */
+  refused = 0;
   /** When the first process could not judge the token. @type {number | null} */
   deferred = null;
 
@@ -58,6 +60,9 @@ export class View {
    * @returns {UpFrame} the frame that mounts a connection now
    */
   mountFrame({ params, forms, empty, page, build, identity, now }) {
+    // Nothing else can be it: no message goes up before the mount is answered.
+    if (this.refused > 0) forms = empty = undefined;
+    if (this.refused > 1) params = undefined;
     const anyway = this.deferred !== null && now !== undefined && now - this.deferred >= PATIENCE;
     return {
       type: "mount",

@@ -149,7 +149,7 @@ test("the limits of the markup hold before the first mount", () => {
   assert.throws(() => open().send("four"), RangeError);
 });
 
-test("trace 19: forms that would make the mount too large are left out, and the page hears it", async () => {
+test("trace 19: a field that would make the mount too large is left out, and the page hears it", async () => {
   const { forms } = tab.load({ limits: LIMITS });
   forms.typed = { profile: [["bio", "x".repeat(LIMITS.mount)]] };
   forms.unticked = { profile: ["newsletter"] };
@@ -157,8 +157,8 @@ test("trace 19: forms that would make the mount too large are left out, and the 
   const heard = record(socket);
   await rest();
   assert.equal(network.last.said[0].forms, undefined);
-  assert.equal(network.last.said[0].empty, undefined);
-  const told = { type: "oversize", what: "forms", form: "profile", size: 0, limit: LIMITS.mount };
+  assert.deepEqual(network.last.said[0].empty, { profile: ["newsletter"] });
+  const told = { type: "oversize", what: "forms", form: "profile", field: "bio", size: 0, limit: LIMITS.mount };
   assert.deepEqual({ ...heard[0], size: 0 }, told);
 });
 
@@ -182,7 +182,57 @@ test("a form that is too large for the mount holds up no other", async () => {
   open();
   await rest();
   assert.deepEqual(network.last.said[0].forms, { profile: [["name", "Ada"]] });
-  assert.deepEqual(network.last.said[0].empty, { profile: ["newsletter"] });
+  assert.deepEqual(network.last.said[0].empty, { letter: ["copy"], profile: ["newsletter"] });
+});
+
+test("one huge field leaves the others of its form in the mount, and so do huge params", async () => {
+  const { forms } = tab.load({ limits: LIMITS });
+  const huge = "x".repeat(LIMITS.mount);
+  forms.typed = { profile: [["name", "Ada"], ["pictures", huge], ["pictures", "small"], ["bio", "y".repeat(200)]], other: [["a", "1"]] };
+  const heard = record(open({ params: { open: true } }));
+  const heavy = record(open({ params: { huge }, name: "heavy" }));
+  await rest();
+  const [light, other] = network.sockets.map(({ said }) => said[0]);
+  const kept = { profile: [["name", "Ada"], ["bio", "y".repeat(200)]], other: [["a", "1"]] };
+  assert.deepEqual([light?.forms, light?.params], [kept, { open: true }]);
+  assert.deepEqual([other?.forms, other?.params], [kept, undefined]);
+  const told = (/** @type {any[]} */ events) => events.filter(({ type }) => type === "oversize").map(({ what, form, field }) => [what, form, field]);
+  assert.deepEqual(told(heard), [["forms", "profile", "pictures"]]);
+  assert.deepEqual(told(heavy), [["params", undefined, undefined], ["forms", "profile", "pictures"]]);
+});
+
+test("of a form of many fields only as many are left out as need be", async () => {
+  const { forms } = tab.load({ limits: LIMITS });
+  /** @type {[string, string][]} */
+  const many = Array.from({ length: 10 }, (_, index) => [`f${index}`, "x".repeat(600 + index * 50)]);
+  forms.typed = { table: many };
+  const heard = record(open());
+  await rest();
+  const { forms: sent } = network.last.said[0];
+  const out = heard.filter(({ type }) => type === "oversize").map(({ field }) => field);
+  assert.ok(out.length > 0 && out.length < 10);
+  assert.deepEqual(out, many.map(([name]) => name).reverse().slice(0, out.length), "the largest");
+  assert.deepEqual(sent.table, many.slice(0, 10 - out.length));
+});
+
+test("half an emoji leaves the page as U+FFFD, in whatever it says", async () => {
+  const half = "half \ud83d";
+  page.forms.typed = { profile: [["name", half]] };
+  open({ params: { [half]: [half] } });
+  await rest();
+  const { params, forms } = network.last.said[0];
+  assert.deepEqual([params, forms], [{ "half \ufffd": ["half \ufffd"] }, { profile: [["name", "half \ufffd"]] }]);
+});
+
+test("params that are nested too deep are left out, and the page hears of the mistake", async () => {
+  const nested = (/** @type {number} */ depth) => JSON.parse('{"a":'.repeat(depth) + '"[[{"' + "}".repeat(depth));
+  for (const [depth, sent] of /** @type {[number, object | undefined][]} */ ([[31, nested(31)], [32, undefined], [5000, undefined]])) {
+    const socket = open({ params: nested(depth) });
+    await rest();
+    assert.deepEqual(network.last.said[0].params, sent);
+    socket.forget();
+  }
+  assert.equal(complaints.splice(0).length, 2);
 });
 
 test("forms are started before the socket, go up with the mount and are restored after it", async () => {

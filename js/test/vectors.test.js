@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { parseDown, parseUp, serialise } from "../src/frames.js";
+import { parseDown, parseUp, serialise, wellFormed } from "../src/frames.js";
 import { Machine } from "../src/machine.js";
 
 /** @param {string} name */
@@ -22,6 +22,20 @@ for (const [direction, parse] of /** @type {const} */ ([["up", parseUp], ["down"
     for (const { text } of frames[direction].invalid) assert.equal(parse(text), null, text);
   });
 }
+
+test("what can be read of a mount is what the vectors say", () => {
+  for (const { text, frame } of frames.up.salvaged) assert.deepEqual(parseUp(text), frame, text);
+});
+
+test("what leaves the page is well-formed, names and values, and what only looks like half a pair stays", () => {
+  const half = { type: "mount", sent: 0, params: { "a\ud83d": ["\udc00", "\\ud83d", "😀", "\ud83d\ud83d\ude00"] }, token: "\ud800" };
+  const wire = serialise(/** @type {any} */ (half));
+  assert.ok(/** @type {any} */ (wire).isWellFormed?.() ?? true);
+  assert.doesNotMatch(/** @type {string} */ (wire).replace(/\\\\/g, ""), /\\ud/);
+  const mended = { type: "mount", sent: 0, params: { "a\ufffd": ["\ufffd", "\\ud83d", "😀", "\ufffd😀"] }, token: "\ufffd" };
+  assert.deepEqual(JSON.parse(/** @type {string} */ (wire)), mended);
+  assert.equal(wellFormed("x\ud83d\ud83d\ude00\udc00"), "x\ufffd😀\ufffd");
+});
 
 test("a binary message is its payload behind one byte, and any other binary frame is refused", () => {
   const wire = /** @type {Uint8Array<ArrayBuffer>} */ (serialise({ message: new Uint8Array([1, 2]) }));

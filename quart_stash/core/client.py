@@ -54,6 +54,7 @@ class Client:
     __slots__ = (
         "_copied",
         "_deferred",
+        "_refused",
         "_taken",
         "conn",
         "delay",
@@ -76,6 +77,7 @@ class Client:
         self.delay: int = 0
         self._taken: int | None = None
         self._deferred: float | None = None
+        self._refused = 0  # how often in a row a mount was too large for somebody on the way
         self._copied = self.outbox.sent
 
     def handle(self, event: s.Stimulus) -> list[s.Effect]:
@@ -147,7 +149,11 @@ class Client:
         self.conn, self.next = event.conn, None
         self.wired = self.outbox.received
         self._taken = None
-        effects.append(s.Frame(event.conn, self._mount_frame(event)))
+        frame = self._mount_frame(event)
+        for what in ("forms", "params"):
+            if self._refused and getattr(event, what) and not getattr(frame, what):
+                effects.append(_page("oversize", what=what))
+        effects.append(s.Frame(event.conn, frame))
 
     def _mounted(self, frame: frames.Mounted, effects: list[s.Effect]) -> State | None:
         renewed = frame.status == "rejected" or (frame.status == "fresh" and self.token is not None)
@@ -159,6 +165,7 @@ class Client:
         if frame.token is not None or renewed:
             self.token = frame.token
         self.fork = False
+        self._refused = 0
         self._deferred = None
         self.delay = 0
         self.wired = frame.received
@@ -246,7 +253,9 @@ class Client:
         # A process that crashes may have died of the message in hand; a frame that is too large will be so again.
         if event.code == 1006:
             self._strike(self._taken, effects)
-        if event.code == 1009:
+        if event.code == 1009 and self.state is State.MOUNTING:
+            self._refused += 1
+        elif event.code == 1009:
             self._strike(self.outbox.received + 1, effects)
         self.wired = self.outbox.received
         effects.append(s.OpenLater(0) if self.next is None else s.Mount(self.next))
@@ -286,12 +295,15 @@ class Client:
         return not self.outbox.received <= received <= self.wired
 
     def _mount_frame(self, event: s.Connect) -> frames.Mount:
+        # Nothing else can have been too large: no message goes up before the mount is answered.
+        forms, empty = (event.forms, event.empty) if self._refused == 0 else (None, None)
+        params = event.params if self._refused <= 1 else None
         waited = None if self._deferred is None or event.now is None else event.now - self._deferred
         return frames.Mount(
             sent=self.outbox.sent,
-            params=event.params or {},
-            forms=event.forms or {},
-            empty=event.empty or {},
+            params=params or {},
+            forms=forms or {},
+            empty=empty or {},
             token=self.token,
             page=event.page or None,
             build=event.build or None,

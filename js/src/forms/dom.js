@@ -5,6 +5,8 @@
  * @module
  */
 
+import { wellFormed } from "../frames.js";
+
 /** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} NativeControl */
 /**
  * What holds a value: a native control, a form-associated custom element, or a part of the page that is marked
@@ -90,15 +92,15 @@ export function isEditable(element) {
 }
 
 /**
- * The name of a control in its form, or of a part of the page.
+ * The name of a control in its form, or of a part of the page, as it leaves the page.
  *
  * @param {Control} control
  * @returns {string}
  */
 export function nameOf(control) {
   const part = isNative(control) || isCustom(control) ? null : attribute(control, "data-stash");
-  if (part === null) return attribute(control, "name") ?? "";
-  return part || attribute(control, "id") || (control === control.ownerDocument.documentElement ? "page" : "");
+  if (part === null) return wellFormed(attribute(control, "name") ?? "");
+  return wellFormed(part || attribute(control, "id") || (control === control.ownerDocument.documentElement ? "page" : ""));
 }
 
 /**
@@ -111,7 +113,7 @@ export function nameOf(control) {
 export function formName(form) {
   const marked = attribute(form, "data-stash");
   if (marked === null || closest(form, '[data-stash="off"]')) return null;
-  const name = marked || attribute(form, "id") || "";
+  const name = wellFormed(marked || attribute(form, "id") || "");
   return name !== "" && name.length <= MAX_NAME ? name : null;
 }
 

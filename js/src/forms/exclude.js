@@ -99,8 +99,10 @@ export function excludedNames(root, { names, wasSecret } = {}) {
  * @returns {Control[]}
  */
 function named(document, names) {
-  const found = names ? names.flatMap((name) => [...document.getElementsByName(name)]) : document.querySelectorAll("[name]");
-  return [...found].filter(isControl);
+  // As it stands in the page, a name may hold half a character.
+  const asked = names?.every((name) => !name.includes("\ufffd"));
+  const found = asked ? names?.flatMap((name) => [...document.getElementsByName(name)]) : document.querySelectorAll("[name]");
+  return [...(found ?? [])].filter(isControl).filter((control) => names?.includes(nameOf(control)) ?? true);
 }
 
 /**

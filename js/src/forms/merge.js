@@ -7,6 +7,8 @@
  * @module
  */
 
+import { stringify, wellFormed } from "../frames.js";
+
 /** @typedef {readonly string[]} Value */
 
 /**
@@ -25,7 +27,16 @@ export function same(a, b) {
   if (a.length !== b.length) return false;
   if (a.every((item, index) => item === b[index])) return true;
   const [left, right] = [[...a].sort(), [...b].sort()];
-  return left.every((item, index) => item === right[index]);
+  return left.every((item, index) => isSame(item, right[index]));
+}
+
+/**
+ * @param {string} a
+ * @param {string | undefined} b
+ * @returns {boolean} whether both are one text for a server: it never hears of half a character
+ */
+function isSame(a, b) {
+  return a === b || (a.length === b?.length && wellFormed(a) === wellFormed(b));
 }
 
 /**
@@ -34,7 +45,7 @@ export function same(a, b) {
  */
 export function digest(value) {
   let hash = 5381;
-  for (const character of JSON.stringify([...value].sort())) hash = (hash * 33) ^ character.charCodeAt(0);
+  for (const character of stringify([...value].sort())) hash = (hash * 33) ^ character.charCodeAt(0);
   return hash;
 }
 
