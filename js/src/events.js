@@ -1,4 +1,50 @@
-/** The events that a page hears, beyond those of a `WebSocket`. */
+/** The events that a page hears: what a `WebSocket` tells, and what only a `StashSocket` does. */
+
+/** @typedef {import("./frames.js").Data} Data */
+/** @typedef {import("./forms/index.js").Restored} Restored */
+/** @typedef {import("./forms/reconcile.js").Conflict} Conflict */
+/** @typedef {Omit<import("./frames.js").MountedFrame, "type" | "token">} Mounted */
+/** @typedef {{ what: "forms" | "params" | "storage", form?: string, size?: number, limit?: number }} Oversize */
+/**
+ * All events of a `StashSocket`: the one list that its listeners and handlers are typed by.
+ *
+ * @typedef {object} StashSocketEventMap
+ * @property {Event} open
+ * @property {MessageEvent<any>} message
+ * @property {Event} error
+ * @property {CloseEvent} close
+ * @property {CustomEvent<Mounted>} mounted the view is mounted; before any message
+ * @property {DrainEvent} drain the view is to leave its process; can be put off with `waitUntil`
+ * @property {CustomEvent<{ received: number }>} synced the final token is stored
+ * @property {CustomEvent<{}>} disconnected there has been no connection for half a second
+ * @property {CustomEvent<{}>} reconnected there is one again
+ * @property {CustomEvent<{ numbers: number[], messages: (Data | Blob)[] }>} lost these messages were never processed
+ * @property {CustomEvent<{ number: number, data?: Data | Blob }>} failed this message was given up
+ * @property {CustomEvent<Restored>} restored of a stashed field
+ * @property {CustomEvent<Conflict>} conflict of a stashed field
+ * @property {CustomEvent<Oversize>} oversize there was no room for this
+ * @property {CustomEvent<{ reason: string, reloads: boolean }>} stale the page will load anew, unless that is prevented
+ */
+/** @typedef {{ [K in keyof StashSocketEventMap as `on${K}`]?: ((event: StashSocketEventMap[K]) => any) | null }} Handlers */
+/**
+ * As the DOM types its own targets: listeners know the events of the list, and others may be a page's own.
+ *
+ * @typedef {{
+ *   addEventListener<K extends keyof StashSocketEventMap>(type: K,
+ *     listener: (this: import("./socket.js").StashSocket, event: StashSocketEventMap[K]) => any,
+ *     options?: boolean | AddEventListenerOptions): void,
+ *   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null,
+ *     options?: boolean | AddEventListenerOptions): void,
+ *   removeEventListener<K extends keyof StashSocketEventMap>(type: K,
+ *     listener: (this: import("./socket.js").StashSocket, event: StashSocketEventMap[K]) => any,
+ *     options?: boolean | EventListenerOptions): void,
+ *   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null,
+ *     options?: boolean | EventListenerOptions): void,
+ * }} Listening
+ */
+
+/** An `EventTarget` that knows its events. */
+export const Target = /** @type {new () => Listening & EventTarget & Handlers} */ (EventTarget);
 
 /**
  * `drain`: the server is leaving. What listeners send or wait for still reaches the process that leaves.

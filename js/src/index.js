@@ -30,3 +30,5 @@ export const StashSocket = shared.StashSocket;
 /** @typedef {Socket} StashSocket */
 export const install = shared.install;
 /** @typedef {import("./socket.js").Options} StashSocketOptions */
+/** @typedef {import("./events.js").StashSocketEventMap} StashSocketEventMap */
+/** @typedef {import("./events.js").DrainEvent} DrainEvent */

@@ -22,8 +22,9 @@ import { attribute, closest, formName, isCustom, isEditable, nameOf } from "./fo
  * @typedef {object} MorphOptions
  * @property {"outerHTML" | "innerHTML"} [style] whether the HTML takes the place of the target or of what is in it;
  *   `outerHTML`, unless given
- * @property {{ morph: typeof Idiomorph.morph }} [idiomorph] in place of the one that comes along
+ * @property {{ morph: Render }} [idiomorph] in place of the one that comes along
  */
+/** @typedef {(target: Element, html: Node[], config: any) => unknown} Render as idiomorph does it; its own types need it installed */
 
 /** Where the main script keeps what its copies share. */
 const SHARED = Symbol.for("quart-stash");
@@ -57,7 +58,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
   const chosen = new Map();
   const others = /** @type {Set<Element>} */ (new Set(scope.querySelectorAll(RADIO)));
   try {
-    idiomorph.morph(target, fresh, {
+    /** @type {typeof Idiomorph} */ (idiomorph).morph(target, fresh, {
       morphStyle: style,
       callbacks: {
         beforeNodeMorphed: (old, next) => {

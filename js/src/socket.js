@@ -2,7 +2,7 @@
 
 import { Backoff } from "./backoff.js";
 import { bindingOf } from "./binding.js";
-import { DrainEvent, closeEvent, complain } from "./events.js";
+import { DrainEvent, Target, closeEvent, complain } from "./events.js";
 import { fit, plain } from "./fit.js";
 import { SUBPROTOCOL, size } from "./frames.js";
 import { Page } from "./page.js";
@@ -39,7 +39,7 @@ const [CONNECTING, OPEN, CLOSING, CLOSED] = /** @type {const} */ ([0, 1, 2, 3]);
  * forms), `lost` (`numbers`, `messages`), `failed` (`number`), `oversize` (`what` had no room: in a mount, or in storage),
  * `disconnected`, `reconnected`, `stale` (`reason`, `reloads`; cancelable: the page is not reloaded).
  */
-export class StashSocket extends EventTarget {
+export class StashSocket extends Target {
   static CONNECTING = CONNECTING;
   static OPEN = OPEN;
   static CLOSING = CLOSING;
