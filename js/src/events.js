@@ -18,11 +18,13 @@
  * @property {CustomEvent<{ received: number }>} synced the final token is stored
  * @property {CustomEvent<{}>} disconnected there has been no connection for half a second
  * @property {CustomEvent<{}>} reconnected there is one again
- * @property {CustomEvent<{ numbers: number[], messages: (Data | Blob)[] }>} lost these messages were never processed
- * @property {CustomEvent<{ number: number, data?: Data | Blob }>} failed this message was given up
+ * @property {CustomEvent<{ numbers: number[], messages: (Data | Blob)[] }>} lost these messages were never processed; `preventDefault()`: the page sees to them
+ * @property {CustomEvent<{ number: number, data?: Data | Blob }>} failed this message was given up; likewise
  * @property {CustomEvent<Restored>} restored of a stashed field
  * @property {CustomEvent<Conflict>} conflict of a stashed field
  * @property {CustomEvent<Oversize>} oversize there was no room for this
+ * @property {Event} unsaved the user has typed or sent what the server has not dealt with
+ * @property {Event} saved the server has dealt with all of it
  * @property {CustomEvent<{ reason: string, reloads: boolean }>} stale the page will load anew, unless that is prevented
  */
 /** @typedef {{ [K in keyof StashSocketEventMap as `on${K}`]?: ((event: StashSocketEventMap[K]) => any) | null }} Handlers */

@@ -28,6 +28,11 @@ export class Outbox {
     return this.received + this.#entries.length;
   }
 
+  /** Whether there is a message that no token covers; a void one carries nothing. */
+  get pending() {
+    return this.#entries.some(({ data }) => data !== null);
+  }
+
   /**
    * @param {Data | Blob | null} data
    * @param {boolean} [secret] whether it must stay out of storage

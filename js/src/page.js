@@ -18,10 +18,12 @@ import { Area, PREFIX, Slot, VIEW, disown, granted } from "./storage.js";
  * @property {(form: string, name: string) => boolean} isSecret
  * @property {(name: string) => void} clear
  * @property {() => void} flush
+ * @property {(within?: any) => boolean} isUnsaved
+ * @property {(within?: any) => boolean} isExposed
  * @property {() => void} note
  * @property {() => void} forget
  * @property {() => void} stop
- * @property {(type: "restored" | "conflict", listener: (event: any) => void, options?: { signal?: AbortSignal }) => void}
+ * @property {(type: "restored" | "conflict" | "changed", listener: (event: any) => void, options?: { signal?: AbortSignal }) => void}
  *   addEventListener
  */
 /** @typedef {{ root: any, storage: import("./storage.js").Shelf, now: () => number }} FormsOptions */
@@ -41,6 +43,8 @@ export class Page {
   /** The history entry that was loaded anew, until it is known whether the browser still knows it. */
   #reloaded = reloaded();
   #createForms;
+  /** Whether it is somebody else's by now, and is being loaded anew. */
+  abandoned = false;
 
   /** @param {{ createForms?: CreateForms | null }} [options] */
   constructor({ createForms = null } = {}) {
@@ -229,6 +233,7 @@ export class Page {
   #show() {
     // Somebody else has logged in since, here or in another tab: nothing of this page may reach them.
     if (this.marked && Object.values(this.areas).some((area) => area.foreign("identity"))) {
+      this.abandoned = true;
       this.claimed = new Promise(() => {});
       if (this.document) conceal(this.document.documentElement);
       location.reload();

@@ -20,6 +20,7 @@ import { report } from "./status.js";
  * @property {(params: { [name: string]: string | null }) => void} url
  * @property {(reason: string) => void} reload
  * @property {(code: number, reason: string, closed: Promise<unknown>) => void} over
+ * @property {() => void} settled everything has been carried out
  */
 /**
  * @typedef {object} World
@@ -120,6 +121,15 @@ export class Session {
     return this.#told;
   }
 
+  /** Whether a message would be lost with the page: storage does not hold it, and it is on no wire either. */
+  get exposed() {
+    const { machine } = this;
+    const kept = this.#stored && this.#world.areas.tab.persistent;
+    const gone = machine.state === "live" && !this.socket?.bufferedAmount;
+    const waiting = gone ? machine.unsent() : machine.outbox.after();
+    return waiting.some(({ data, secret }) => data !== null && (!kept || secret || data instanceof Blob));
+  }
+
   /** @param {Stimulus} stimulus */
   handle(stimulus) {
     this.#run(this.machine.handle(stimulus));
@@ -155,6 +165,7 @@ export class Session {
 
   /** Remove everything that is stored. */
   forget() {
+    this.machine.outbox.reset(this.machine.outbox.sent);
     this.#slot.remove();
     this.secrets.forget();
   }
@@ -254,6 +265,7 @@ export class Session {
     }
     this.#running = false;
     this.#settle();
+    this.#hooks.settled();
   }
 
   /** @param {Effect} effect */

@@ -8,6 +8,7 @@ import { SUBPROTOCOL, size } from "./frames.js";
 import { Page } from "./page.js";
 import { sanitizer, setSanitizer } from "./sanitizer.js";
 import { Session } from "./session.js";
+import { reportWork } from "./status.js";
 import { Area } from "./storage.js";
 import { submit } from "./submit.js";
 
@@ -18,6 +19,7 @@ import { submit } from "./submit.js";
  * @property {string} [name] tells two sockets of one page apart; the URL without its scheme, unless given
  * @property {object | (() => object)} [params] connect params, plain JSON; a function is called at every mount
  * @property {Document | Element | false} [forms] where the stashed forms are; the document, unless given
+ * @property {boolean} [guard] whether the browser asks its user before the page is left, while something would be lost by that
  * @property {string} [page] signed page params; those of the page, unless given
  * @property {import("./storage.js").StorageLike | null} [storage] in place of the tab's and the browser's
  * @property {Backoff} [backoff]
@@ -37,7 +39,7 @@ const [CONNECTING, OPEN, CLOSING, CLOSED] = /** @type {const} */ ([0, 1, 2, 3]);
  * Events, besides those of a `WebSocket`; what they say is in `event.detail`: `mounted` (`status`, `received`, `build`,
  * `reason`, `invalid`), `drain` (`deadline`; `event.waitUntil(promise)`), `synced` (`received`), `restored` and `conflict` (of
  * forms), `lost` (`numbers`, `messages`), `failed` (`number`), `oversize` (`what` had no room: in a mount, or in storage),
- * `disconnected`, `reconnected`, `stale` (`reason`, `reloads`; cancelable: the page is not reloaded).
+ * `unsaved`, `saved`, `disconnected`, `reconnected`, `stale` (`reason`, `reloads`; cancelable: the page is not reloaded).
  */
 export class StashSocket extends Target {
   static CONNECTING = CONNECTING;
@@ -93,6 +95,12 @@ export class StashSocket extends Target {
   /** Blobs that are, or were, being read; what is sent meanwhile waits for them. @type {Promise<void> | undefined} */
   #reading;
   #stop = new AbortController();
+  /** Whether the forms, as they were last looked at, hold a change that the server has not dealt with. */
+  #changed = false;
+  /** Whether something was lost that the page did not see to. */
+  #missing = false;
+  /** What the page was told of its user's work. */
+  #told = false;
   /** Whether the page wants to hear no more. */
   #silent = false;
 
@@ -119,6 +127,10 @@ export class StashSocket extends Target {
       };
       this.#forms?.addEventListener(type, tell, { signal: this.#stop.signal });
     }
+    this.#forms?.addEventListener("changed", () => this.#look(), { signal: this.#stop.signal });
+    if (options.guard) {
+      globalThis.addEventListener?.("beforeunload", (event) => this.#guard(event), { signal: this.#stop.signal });
+    }
     const { backoff = new Backoff(), storage, WebSocket, connectTimeout: timeout } = options;
     const areas = storage === undefined ? page.areas : injected(storage, { identity: page.identity, now: options.now });
     const world = { url: this.url, name: this.name, binding, page, areas, backoff, now: this.#now, WebSocket, timeout };
@@ -129,7 +141,10 @@ export class StashSocket extends Target {
       url: reflect,
       reload: (reason) => this.#reload(reason),
       over: (code, reason, closed) => this.#over(code, reason, closed),
+      settled: () => this.#weigh(),
     });
+    // Once the page can listen: of what an earlier page has left.
+    queueMicrotask(() => this.#look());
   }
 
   get readyState() {
@@ -148,6 +163,14 @@ export class StashSocket extends Target {
 
   get extensions() {
     return this.#session.socket?.extensions ?? "";
+  }
+
+  /**
+   * Whether the user has typed or sent what the server has not dealt with: a message that no token covers, a change in a
+   * stashed form that was neither cleared nor rendered by the server, or what was `lost` or `failed`, and nobody saw to it.
+   */
+  get unsaved() {
+    return this.#missing || this.#session.machine.outbox.pending || Boolean(this.#forms?.isUnsaved(this.#within));
   }
 
   /** Counts, for tests and diagnosis. */
@@ -223,6 +246,7 @@ export class StashSocket extends Target {
     this.close(1000);
     this.#session.forget();
     this.#forms?.forget();
+    this.#missing = this.#changed = this.#told = false; // thrown away is not saved
   }
 
   /** Close without an event, and let go of the page. */
@@ -266,6 +290,10 @@ export class StashSocket extends Target {
         return this.#drain(detail.conn, detail.deadline);
       case "mounted":
         return this.#mounted(detail);
+      case "lost":
+      case "failed":
+        if (this.#emit(new CustomEvent(event, { detail, cancelable: true }))) this.#missing = true;
+        return;
       default:
         return this.#emit(new CustomEvent(event, { detail }));
     }
@@ -313,6 +341,27 @@ export class StashSocket extends Target {
     else void Promise.allSettled(event.waits).then(settled);
   }
 
+  #look() {
+    this.#changed = Boolean(this.#forms?.isUnsaved(this.#within));
+    this.#weigh();
+  }
+
+  /** Tell the page where its user's work stands, if that is news. */
+  #weigh() {
+    const unsaved = this.#missing || this.#changed || this.#session?.machine.outbox.pending;
+    if (this.#silent || unsaved === this.#told) return;
+    this.#told = unsaved;
+    reportWork(this, unsaved);
+    this.#emit(new Event(unsaved ? "unsaved" : "saved"));
+  }
+
+  /** Have the browser ask, if leaving would lose something. @param {BeforeUnloadEvent} event */
+  #guard(event) {
+    if (this.#page.abandoned || !(this.#session.exposed || this.#forms?.isExposed(this.#within))) return;
+    event.preventDefault();
+    event.returnValue = true;
+  }
+
   /** @param {string} reason */
   #reload(reason) {
     const { tab } = this.#page.areas;
@@ -335,6 +384,7 @@ export class StashSocket extends Target {
     if (code === 1002) this.#emit(new Event("error"));
     void closed.then(() => {
       this.#state = CLOSED;
+      reportWork(this, null);
       this.#emit(closeEvent(code, reason));
     });
   }

@@ -1,9 +1,14 @@
 /** Shows where the page's sockets stand: `<html data-stash-state>` for styling, `<stash-status>` for everybody. */
 
 /** @typedef {"connected" | "handover" | "reconnecting"} Status */
+/** @typedef {"unsaved" | "saved"} Work */
 
 /** @type {Map<object, Status>} */
 const sockets = new Map();
+/** Those whose user has unsaved work. @type {Set<object>} */
+const working = new Set();
+/** Where the work stands on the whole page; `null`: there is nothing to say of it. @type {Work | null} */
+let work = null;
 /** @type {Set<(status: Status | null) => void>} */
 const watchers = new Set();
 
@@ -27,56 +32,99 @@ export function report(socket, status) {
   for (const watcher of watchers) watcher(shown);
 }
 
-/** Milliseconds that a connection lasts before it is told of: one that comes and goes is not read out each time. */
+/**
+ * @param {object} socket
+ * @param {boolean | null} unsaved whether its user has unsaved work; `null`: this socket is done with
+ */
+export function reportWork(socket, unsaved) {
+  if (unsaved) working.add(socket);
+  else if (!working.delete(socket)) return;
+  work = working.size > 0 ? "unsaved" : unsaved === null ? null : "saved";
+  for (const watcher of watchers) watcher(worst());
+}
+
+/** Milliseconds that news holds before it is told: what comes and goes is not read out each time. */
 const HOLD = 1_000;
 /** Milliseconds that the good news stays. */
 const LINGER = 5_000;
+/** What is said of the connection, which comes before what is said of the work. */
 const WORDS = { reconnecting: "Reconnecting…", connected: "Connected again." };
+/** @typedef {keyof typeof WORDS} News */
 
 /**
  * Define `<stash-status>`: a live region that is empty while all is well.
  *
- * Its words are its attributes `reconnecting` and `connected`; a gap too short to be told of is not told of. A screen reader
- * reads what changes in it, so it changes only when there is news.
+ * Its words are its attributes `reconnecting` and `connected`; a gap too short to be told of is not told of. Of the user's
+ * work it speaks only in words that the page gives it, `unsaved` and `saved`. A screen reader reads what changes in it, so it
+ * changes only when there is news.
  */
 export function defineStatus() {
   if (!globalThis.customElements || customElements.get("stash-status")) return;
   customElements.define(
     "stash-status",
     class extends HTMLElement {
-      /** What stands in it. @type {keyof typeof WORDS | null} */
+      /** What stands in it. @type {News | Work | null} */
       #said = null;
       /** @type {ReturnType<typeof setTimeout> | undefined} */
       #timer;
+      /** Where the work stood last. @type {Work | null} */
+      #work = null;
+      /** Whether that has held, and was not said to its end. */
+      #due = false;
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      #held;
       /** @type {(status: Status | null) => void} */
       #watcher = (status) => this.#show(status);
 
       connectedCallback() {
         if (!this.hasAttribute("role")) this.setAttribute("role", "status");
         // Its own words are read in their language; the page's are in the page's.
-        if (!["lang", "reconnecting"].some((name) => this.hasAttribute(name))) this.setAttribute("lang", "en");
+        if (!["lang", "unsaved", "saved", ...Object.keys(WORDS)].some((name) => this.hasAttribute(name))) this.setAttribute("lang", "en");
         watchers.add(this.#watcher);
+        if (work === "saved") this.#work = work; // before it was there: no news
         this.#show(worst());
       }
 
       disconnectedCallback() {
         watchers.delete(this.#watcher);
+        clearTimeout(this.#held);
+        this.#work = null;
+        this.#due = false;
         this.#say(null);
       }
 
       /** @param {Status | null} status */
       #show(status) {
-        if (status === "reconnecting" || status === null) this.#say(status);
+        if (status === "reconnecting") this.#say(status);
+        else if (status === null) this.#isBusy && this.#say(null);
         else if (this.#said === "reconnecting") this.#timer ??= setTimeout(() => this.#say("connected"), HOLD);
+        if (work === this.#work) return;
+        this.#work = work;
+        clearTimeout(this.#held);
+        this.#held = setTimeout(() => {
+          this.#due = true;
+          if (!this.#isBusy) this.#sayWork();
+        }, HOLD);
       }
 
-      /** @param {keyof typeof WORDS | null} what */
+      /** Whether it speaks of the connection. */
+      get #isBusy() {
+        return this.#said !== null && this.#said in WORDS;
+      }
+
+      #sayWork() {
+        this.#say(this.#due && work && this.hasAttribute(work) ? work : null);
+        this.#due = work === "unsaved";
+      }
+
+      /** @param {News | Work | null} what */
       #say(what) {
         clearTimeout(this.#timer);
-        this.#timer = what === "connected" ? setTimeout(() => this.#say(null), LINGER) : undefined;
+        const lingers = what === "connected" || what === "saved";
+        this.#timer = lingers ? setTimeout(() => this.#sayWork(), LINGER) : undefined;
         if (what === this.#said) return;
         this.#said = what;
-        this.textContent = what === null ? "" : (this.getAttribute(what) ?? WORDS[what]);
+        this.textContent = what === null ? "" : (this.getAttribute(what) ?? WORDS[/** @type {News} */ (what)]);
       }
     },
   );

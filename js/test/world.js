@@ -86,6 +86,16 @@ export class FakeForms extends EventTarget {
   clear = (/** @type {string} */ name) => void this.calls.push(`clear ${name}`);
   submit = (/** @type {string} */ name) => void this.calls.push(`submit ${name}`);
   isSecret = () => false;
+  /** Whether the user has changed something, and whether storage lacks it. */
+  changed = false;
+  exposed = false;
+  isUnsaved = () => this.changed;
+  isExposed = () => this.exposed;
+  /** @param {boolean} changed */
+  change(changed) {
+    this.changed = changed;
+    this.dispatchEvent(new Event("changed"));
+  }
   pairs = () => this.typed;
   empty = () => this.unticked;
 }
@@ -188,8 +198,8 @@ export class Tab {
     const page = (Page.current = new Page({ createForms: () => forms }));
     page.forms();
     const fire = (/** @type {string} */ type, fields = {}) => {
-      const event = new Event(type);
-      for (const [name, value] of Object.entries(fields)) Object.defineProperty(event, name, { value });
+      const event = new Event(type, { cancelable: type === "beforeunload" });
+      for (const [name, value] of Object.entries(fields)) Object.defineProperty(event, name, { value, writable: true });
       return window.dispatchEvent(event);
     };
     const turn = (/** @type {string} */ state) => {

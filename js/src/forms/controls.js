@@ -146,6 +146,15 @@ export class Controls {
     this.#dirty.add(field);
   }
 
+  /**
+   * @param {(form: string) => boolean} wanted
+   * @returns {boolean} whether a field has been touched since it was last read
+   */
+  isTouched(wanted) {
+    for (const { form } of this.#dirty) if (wanted(form)) return true;
+    return false;
+  }
+
   /** Reads the touched fields, also those that have been taken out of the page since. */
   settle() {
     const dirty = [...this.#dirty];

@@ -18,6 +18,7 @@ import { Listener } from "./listen.js";
 import { Reconciler } from "./reconcile.js";
 import { Records } from "./records.js";
 import { revert } from "./restore.js";
+import { isUnsaved } from "./unsaved.js";
 import { Watcher } from "./watch.js";
 
 /** @typedef {import("./capture.js").Field} Field */
@@ -54,7 +55,7 @@ export function createForms(options) {
 
 /**
  * Events: `restored` (a `CustomEvent<Restored>` for every field and outcome; `field` is `null` where a whole
- * form failed) and `conflict` (`CustomEvent<Conflict>`).
+ * form failed), `conflict` (`CustomEvent<Conflict>`), and `changed`: `isUnsaved()` may have another answer now.
  */
 export class Forms extends EventTarget {
   /** @type {Record<"restored" | "conflict", Event[] | null>} events that nobody has listened for yet */
@@ -69,6 +70,8 @@ export class Forms extends EventTarget {
   #sent = new WeakSet();
   /** Controls that hold what has been dealt with. @type {WeakSet<Control>} */
   #done = new WeakSet();
+  /** How a form was submitted, if it has not been edited since. @type {Map<string, Event>} */
+  #submits = new Map();
 
   /** @param {FormsOptions} options */
   constructor({ root, storage, now, maxAge = DAY, names }) {
@@ -103,6 +106,7 @@ export class Forms extends EventTarget {
         isHandled: (control) => this.#sent.has(control) || this.#done.has(control),
         left: () => this.reconciler.deferred && this.#pageChanged(),
         changed: () => this.#schedule(),
+        submitted: (form, event) => this.#submits.set(form, event),
         reset: (form) => this.#reset(form),
       },
     });
@@ -118,12 +122,13 @@ export class Forms extends EventTarget {
    * once the script that adds it has run.
    *
    * @override
-   * @param {"restored" | "conflict"} type
+   * @param {"restored" | "conflict" | "changed"} type
    * @param {EventListenerOrEventListenerObject | ((event: CustomEvent) => void) | null} listener
    * @param {boolean | AddEventListenerOptions} [options]
    */
   addEventListener(type, listener, options) {
     super.addEventListener(type, /** @type {EventListener} */ (listener), options);
+    if (type === "changed") return;
     const untold = this.#untold[type] ?? [];
     this.#untold[type] = null;
     queueMicrotask(() => untold.forEach((event) => this.dispatchEvent(event)));
@@ -217,6 +222,24 @@ export class Forms extends EventTarget {
     const submitted = this.records.settle(name);
     const controls = this.#controls(name);
     this.#dealtWith(submitted ? controls.filter((control) => this.#sent.has(control)) : controls);
+    this.#changed();
+  }
+
+  /**
+   * @param {Document | Element} [within] only forms in there
+   * @returns {boolean} whether a form holds a change that the server has not dealt with
+   */
+  isUnsaved(within) {
+    return isUnsaved(this.page, (form) => this.holds(form, within));
+  }
+
+  /**
+   * @param {Document | Element} [within] only forms in there
+   * @returns {boolean} whether such a change would be lost with the page: storage does not hold it, and it is not being posted
+   */
+  isExposed(within) {
+    this.flush();
+    return isUnsaved(this.page, (form) => this.holds(form, within) && this.records.isBehind(form) && !this.#isPosted(form));
   }
 
   /** Notes what stands in the fields as the page sends a message: the answer may render it, when more has been typed. */
@@ -264,6 +287,7 @@ export class Forms extends EventTarget {
     this.#cancel();
     this.records.save();
     this.reconciler.rest();
+    this.#changed();
   }
 
   /** Drops every form, in memory and in storage. */
@@ -272,6 +296,7 @@ export class Forms extends EventTarget {
     this.#loaded = true;
     this.page.forgetTouched();
     this.records.forget();
+    this.#changed();
   }
 
   /** Writes what is left and listens no more. */
@@ -315,6 +340,7 @@ export class Forms extends EventTarget {
   #edited(control) {
     this.#done.delete(control);
     this.#sent.delete(control);
+    this.#submits.delete(this.page.fieldOf(control)?.form ?? "");
   }
 
   /** @param {string} form */
@@ -323,6 +349,15 @@ export class Forms extends EventTarget {
     this.records.clear(form);
     this.#dealtWith(this.#controls(form));
     for (const field of this.page.forms.get(form)?.fields.values() ?? []) if (field.kind === "html") revert(field);
+    this.#changed();
+  }
+
+  /**
+   * @param {string} form
+   * @returns {boolean} whether the browser posts it as it stands: no listener has taken the submit over
+   */
+  #isPosted(form) {
+    return this.#submits.get(form)?.defaultPrevented === false;
   }
 
   /** @param {Control[]} controls */
@@ -354,7 +389,13 @@ export class Forms extends EventTarget {
   }
 
   #schedule() {
-    if (this.#timer === null && this.listener.listening) this.#timer = setTimeout(() => this.flush(), SAVE_INTERVAL);
+    if (this.#timer !== null || !this.listener.listening) return;
+    this.#timer = setTimeout(() => this.flush(), SAVE_INTERVAL);
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("changed"));
   }
 
   #cancel() {

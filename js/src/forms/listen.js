@@ -28,6 +28,7 @@ export class Listener {
    * @param {(control: Control) => boolean} world.told.isHandled whether it was submitted or dealt with as it stands
    * @param {() => void} world.told.left the user has left a control
    * @param {() => void} world.told.changed there is something to stash
+   * @param {(form: string, event: Event) => void} world.told.submitted whether the browser posts it, later listeners decide
    * @param {(form: string) => void} world.told.reset
    */
   constructor({ root, page, guard, adopter, told }) {
@@ -50,6 +51,7 @@ export class Listener {
     root.addEventListener("input", (event) => this.#edited(event), on);
     root.addEventListener("change", (event) => this.#edited(event), on);
     root.addEventListener("reset", (event) => this.#reset(event), on);
+    root.addEventListener("submit", (event) => this.#submitted(event), on);
     root.addEventListener("formdata", (event) => this.#collected(event), on);
     for (const type of ACTS) root.addEventListener(type, (event) => this.#acted(event), on);
     root.addEventListener("focusin", (event) => this.#focused(event), on);
@@ -141,11 +143,24 @@ export class Listener {
   }
 
   /** @param {Event} event */
+  #submitted(event) {
+    const name = this.#nameOf(event);
+    if (name !== null) this.told.submitted(name, event);
+  }
+
+  /**
+   * @param {Event} event
+   * @returns {string | null} the name of the form that it is about; `null` if that is not stashed
+   */
+  #nameOf({ target }) {
+    const name = target instanceof HTMLFormElement ? formName(target) : null;
+    return name !== null && this.page.forms.get(name)?.form === target ? name : null;
+  }
+
+  /** @param {Event} event */
   #reset(event) {
-    const form = event.target;
-    if (!(form instanceof HTMLFormElement)) return;
-    const name = formName(form);
-    if (name === null || this.page.forms.get(name)?.form !== form) return;
+    const name = this.#nameOf(event);
+    if (name === null) return;
     // The event comes before the reset, and a later listener may still call it off.
     setTimeout(() => event.defaultPrevented || this.told.reset(name));
   }

@@ -210,6 +210,14 @@ export class Records {
     return true;
   }
 
+  /**
+   * @param {string} form
+   * @returns {boolean} whether storage does not hold what is known of it
+   */
+  isBehind(form) {
+    return this.#behind.has(form);
+  }
+
   /** @param {string} form */
   clear(form) {
     this.#forms.delete(form);
