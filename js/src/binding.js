@@ -19,7 +19,7 @@ export function bindingOf(url, page = "") {
  * @param {string} text
  * @returns {string} a 64-bit hash (FNV-1a)
  */
-function hash(text) {
+export function hash(text) {
   let bits = 0xcbf29ce484222325n;
   for (const character of text) {
     bits = BigInt.asUintN(64, (bits ^ BigInt(/** @type {number} */ (character.codePointAt(0)))) * 0x100000001b3n);

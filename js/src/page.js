@@ -2,7 +2,9 @@
 
 import { complain } from "./events.js";
 import { claim, watch } from "./lifecycle.js";
+import { DEALT } from "./forms/watch.js";
 import { Area, PREFIX, Slot, VIEW, disown, granted } from "./storage.js";
+import { MARK, Visits, frame, random } from "./visits.js";
 
 /** @typedef {import("./frames.js").Pairs} Pairs */
 /** @typedef {import("./frames.js").Limits} Limits */
@@ -26,7 +28,7 @@ import { Area, PREFIX, Slot, VIEW, disown, granted } from "./storage.js";
  * @property {(type: "restored" | "conflict" | "changed", listener: (event: any) => void, options?: { signal?: AbortSignal }) => void}
  *   addEventListener
  */
-/** @typedef {{ root: any, storage: import("./storage.js").Shelf, now: () => number }} FormsOptions */
+/** @typedef {{ root: any, storage: import("./forms/records.js").Storage, now: () => number }} FormsOptions */
 /** @typedef {(options: FormsOptions) => Forms} CreateForms */
 
 export class Page {
@@ -40,8 +42,6 @@ export class Page {
   #release = null;
   /** Counts the times that the claim was begun or given up. */
   #round = 0;
-  /** The history entry that was loaded anew, until it is known whether the browser still knows it. */
-  #reloaded = reloaded();
   #createForms;
   /** Whether it is somebody else's by now, and is being loaded anew. */
   abandoned = false;
@@ -66,14 +66,14 @@ export class Page {
     const area = (/** @type {"sessionStorage" | "localStorage"} */ name) => new Area(this.marked ? granted(name) : null, options);
     this.areas = { tab: area("sessionStorage"), browser: area("localStorage") };
     if (this.document && !this.marked) console.warn(UNMARKED);
+    this.visits = new Visits(this.areas.tab);
     /** Whether this history entry was another user's before: the browser may put back what they typed. */
-    this.foreign = this.marked && this.areas.tab.foreign(this.#mark());
+    this.foreign = this.marked && this.visits.foreign;
     if (this.marked) {
-      // What has ended still goes up once, from its own history entry: the server judges it, and says so.
-      this.areas.tab.sweep({ late: (key) => key.endsWith(`@${this.entry()}`), foreign: (key) => key.startsWith(MARK) });
+      // What has ended still goes up once, from its own visit: the server judges it, and says so.
+      this.areas.tab.sweep({ late: (key) => key.endsWith(`@${this.visits.place}`), foreign: (key) => key.startsWith(MARK) });
       this.areas.browser.sweep();
       for (const area of Object.values(this.areas)) area.write("identity", identity);
-      this.areas.tab.write(this.#mark(), identity);
       this.#clear();
     }
     /** Whether this page is the tab's only one, or a copy. Settled by then, `owner` says so at once. */
@@ -94,23 +94,6 @@ export class Page {
   /** @returns {string | undefined} the page params that the server signed into the markup */
   get params() {
     return this.document?.querySelector('meta[name="quart-stash-page"]')?.getAttribute("content") ?? undefined;
-  }
-
-  /** @returns {string} names the current history entry; it survives reloads, and a fresh visit has another one */
-  entry() {
-    const { navigation, history } = /** @type {any} */ (globalThis);
-    const key = navigation?.currentEntry?.key ?? history?.state?.[TAG];
-    const reloaded = this.#reloaded;
-    this.#reloaded = null;
-    if (key || !history) return key ?? "";
-    const { state } = history;
-    try {
-      // WebKit loses the state of an entry whose address was changed while the page was on its way out.
-      if (typeof state === "object") history.replaceState({ ...state, [TAG]: reloaded ?? random() }, "");
-    } catch {
-      // Some browsers allow only so many changes in a minute.
-    }
-    return history.state?.[TAG] ?? "";
   }
 
   /**
@@ -137,7 +120,8 @@ export class Page {
    * @param {Area} [area]
    */
   slot(name, binding, area = this.areas.tab) {
-    return new Slot(area, () => `${VIEW}${name}@${this.entry()}`, binding);
+    const at = (/** @type {string} */ place) => `${VIEW}${name}@${place}`;
+    return new Slot(area, () => at(this.visits.place), binding, this.visits.orphans.map(at));
   }
 
   /**
@@ -151,7 +135,8 @@ export class Page {
     if (tree === this.document || tree.host) root = tree;
     const known = this.#forms.get(root);
     if (known) return known;
-    const storage = this.areas.tab.shelf(() => `form@${this.entry()}:`);
+    const at = (/** @type {string} */ place) => this.areas.tab.shelf(`form@${place}:`);
+    const storage = { ...at(""), at, place: () => this.visits.place, dealt: (/** @type {string} */ form) => this.#dealt(form) };
     try {
       const forms = this.#createForms({ root, storage, now: this.areas.tab.now });
       this.#forms.set(root, forms);
@@ -171,12 +156,22 @@ export class Page {
     return [...this.#forms.values()];
   }
 
-  /** Drop the forms that the server says it has dealt with, also those of the history entry that they were posted from. */
+  /** Drop the forms that the server says it has dealt with. */
   #clear() {
-    for (const meta of this.document?.querySelectorAll('meta[name="quart-stash-clear"]') ?? []) {
-      const dealt = `:form:${meta.getAttribute("content")}`;
-      for (const key of this.areas.tab.keys("form@")) if (key.endsWith(dealt)) this.areas.tab.remove(key);
-    }
+    for (const meta of this.document?.querySelectorAll(`meta[name="${DEALT}"]`) ?? []) this.#dealt(meta.getAttribute("content"));
+  }
+
+  /**
+   * Drop a form on whichever visit it was posted from: those that were only typed in are other ones of the name. One that
+   * was sent in a way of the page's own can't be told from them.
+   *
+   * @param {string | null} form
+   */
+  #dealt(form) {
+    const { tab } = this.areas;
+    const keys = tab.keys("form@").filter((key) => key.endsWith(`:form:${form}`));
+    const posted = keys.filter((key) => tab.read(key)?.posted);
+    for (const key of posted.length > 0 ? posted : keys) tab.remove(key);
   }
 
   /** @returns {Promise<boolean>} whether this page is not a copy */
@@ -209,20 +204,8 @@ export class Page {
     return this.owner;
   }
 
-  /** Names the note of whose the current history entry is. */
-  #mark() {
-    return MARK + this.entry();
-  }
-
   #hide() {
-    if (this.marked) {
-      this.areas.tab.write(this.#mark(), this.identity);
-      try {
-        granted("sessionStorage")?.setItem(ENTRY + frame(), this.entry());
-      } catch {
-        // Then the browser alone knows.
-      }
-    }
+    this.visits.note({ left: true });
     // A page that holds a lock or a channel can't rest in the back/forward cache.
     this.#round += 1;
     this.#release?.();
@@ -238,6 +221,7 @@ export class Page {
       if (this.document) conceal(this.document.documentElement);
       location.reload();
     } else {
+      this.visits.note();
       this.claimed = this.#claim();
     }
   }
@@ -247,13 +231,8 @@ const UNMARKED =
   "quart_stash: this page does not say whose it is, so nothing is kept beyond it. Put in the tag of stash_script(), or of StashPage.";
 const TAG = "quart-stash";
 const NAME = "quart-stash-tab";
-const ENTRY = "quart-stash-entry";
-const MARK = "identity@";
 /** Milliseconds that a page has to come anew after its user was asked; later they are taken to have stayed. */
 const PATIENCE = 3000;
-
-/** @returns {string} */
-const random = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
 
 /**
  * @param {Document} document
@@ -285,22 +264,6 @@ function conceal({ style }) {
     if (event.defaultPrevented || event.returnValue) setTimeout(() => style.setProperty("display", ...before), PATIENCE);
   };
   addEventListener("beforeunload", unload, { once: true });
-}
-
-/** @returns {string | null} the history entry that this page was in before it was loaded anew */
-function reloaded() {
-  const [navigation] = /** @type {any[]} */ (performance.getEntriesByType?.("navigation") ?? []);
-  return navigation?.type === "reload" ? (granted("sessionStorage")?.getItem(ENTRY + frame()) ?? null) : null;
-}
-
-/** @returns {string} where this frame is in its tab: frames of one origin share the tab's storage */
-function frame() {
-  let path = "";
-  for (let here = window; here !== here.parent; here = /** @type {Window & typeof globalThis} */ (here.parent)) {
-    const { parent } = here;
-    path += `.${Array.from({ length: parent.length }, (_, index) => parent[index]).indexOf(here)}`;
-  }
-  return path;
 }
 
 /**

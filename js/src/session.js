@@ -85,7 +85,7 @@ export class Session {
     this.#hooks = hooks;
     this.#slot = world.page.slot(world.name, world.binding, world.areas.tab);
     this.secrets = new Secrets(world.areas, world.name);
-    const { snapshot, stray } = this.#slot.read();
+    const { snapshot, strays } = this.#slot.read();
     this.#shared = snapshot !== null;
     this.machine = new Machine(snapshot);
     const handlers = {
@@ -106,7 +106,7 @@ export class Session {
       online: () => this.#wake(),
     });
     this.#fork();
-    if (stray) this.#lose(stray);
+    for (const stray of strays) this.#lose(stray);
     this.#dialer.dial(null);
     this.#settle();
   }

@@ -9,10 +9,7 @@
 /** @typedef {import("./machine.js").Snapshot} Snapshot */
 /** @typedef {{ i: string, x: number, v: any }} Item identity, when it ends, value */
 /** @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">} StorageLike */
-/**
- * @typedef {{ get: (key: string) => any, set: (key: string, value: any) => boolean, remove: (key: string) => void,
- *   follow: () => void }} Shelf
- */
+/** @typedef {{ get: (key: string) => any, set: (key: string, value: any) => boolean, remove: (key: string) => void }} Shelf */
 
 /** What the keys of all items begin with. */
 export const PREFIX = "quart-stash:";
@@ -89,7 +86,7 @@ export class Area {
    * @returns {any} `null` if there is nothing that this identity may read
    */
   read(key, { late = false } = {}) {
-    const item = this.#item(key);
+    const item = this.peek(key);
     if (item === null) return null;
     if (item.i === this.identity && (late || item.x > this.now())) return item.v;
     this.remove(key);
@@ -119,7 +116,7 @@ export class Area {
    * @returns {boolean} whether another identity wrote it
    */
   foreign(key) {
-    const item = this.#item(key);
+    const item = this.peek(key);
     return item !== null && item.i !== this.identity;
   }
 
@@ -140,7 +137,7 @@ export class Area {
    */
   sweep({ late = never, foreign = never } = {}) {
     for (const key of this.keys()) {
-      const item = this.#item(key);
+      const item = this.peek(key);
       if (!item) continue;
       const ended = item.x <= this.now() && !late(key);
       if (ended || (item.i !== this.identity && !foreign(key))) this.remove(key);
@@ -161,33 +158,22 @@ export class Area {
   }
 
   /**
-   * @param {() => string} prefix
-   * @returns {Shelf} the items under a prefix; when that changes, they can follow
+   * @param {string} prefix
+   * @returns {Shelf} the items under it
    */
   shelf(prefix) {
-    let place = prefix();
     return {
-      follow: () => {
-        const from = place;
-        place = prefix();
-        if (place === from) return;
-        for (const key of this.keys(from)) {
-          const value = this.read(key, { late: true });
-          this.remove(key);
-          if (value !== null) this.write(place + key.slice(from.length), value);
-        }
-      },
-      get: (key) => this.read(prefix() + key, { late: true }),
-      set: (key, value) => this.write(prefix() + key, value) && this.persistent,
-      remove: (key) => this.remove(prefix() + key),
+      get: (key) => this.read(prefix + key, { late: true }),
+      set: (key, value) => this.write(prefix + key, value) && this.persistent,
+      remove: (key) => this.remove(prefix + key),
     };
   }
 
   /**
    * @param {string} key
-   * @returns {Item | null}
+   * @returns {Item | null} whoever wrote it
    */
-  #item(key) {
+  peek(key) {
     try {
       const item = JSON.parse(this.#storage.getItem(this.prefix + key) ?? "null");
       return typeof item?.i === "string" && typeof item.x === "number" ? item : null;
@@ -198,8 +184,8 @@ export class Area {
 }
 
 /**
- * Where one view's token and outbox rest, as one item. The slot is the page's history entry: it follows the page when that
- * moves to another entry without being loaded anew.
+ * Where one view's token and outbox rest, as one item. The slot is the page's visit: it follows the page when that moves on
+ * to another one without being loaded anew.
  */
 export class Slot {
   #area;
@@ -207,29 +193,46 @@ export class Slot {
   #key;
   #binding;
 
+  /** @type {string[]} */
+  #orphans;
+
   /**
    * @param {Area} area
-   * @param {() => string} name the slot's name under the current history entry
+   * @param {() => string} name the slot's name on the current visit
    * @param {Binding} binding what its token is bound to
+   * @param {string[]} [orphans] its names on visits that nobody can come back to
    */
-  constructor(area, name, binding) {
+  constructor(area, name, binding, orphans = []) {
     this.#area = area;
     this.#name = name;
     this.#key = name();
     this.#binding = binding;
+    this.#orphans = orphans;
   }
 
   /**
-   * @returns {{ snapshot: Snapshot | null, stray: Snapshot | null }} what is stored for this view; and what was stored for
-   *   another one under the same name, which is taken out
+   * @returns {{ snapshot: Snapshot | null, strays: Snapshot[] }} what is stored for this view; and what was stored for
+   *   another one under the same name, or where nobody can come back to, which is taken out
    */
   read() {
+    const { snapshot, stray } = this.#own();
+    const strays = stray ? [stray] : [];
+    for (const key of this.#orphans) {
+      const orphan = unpack(this.#area.read(key, { late: true }));
+      if (orphan) strays.push(orphan);
+      this.#area.remove(key);
+    }
+    return { snapshot, strays };
+  }
+
+  /** @returns {{ snapshot: Snapshot | null, stray?: Snapshot }} */
+  #own() {
     const item = this.#area.read(this.#key, { late: true });
     const snapshot = unpack(item);
     const { address, page } = this.#binding;
     // The server judges a token, and tells page params apart better. Messages alone it would take.
     const fits = item?.to?.address === address && (snapshot?.token != null || item.to.page === page);
-    if (snapshot === null || fits) return { snapshot, stray: null };
+    if (snapshot === null || fits) return { snapshot };
     this.remove();
     return { snapshot: null, stray: snapshot };
   }

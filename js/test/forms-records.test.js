@@ -171,28 +171,84 @@ test("rows of one name are told apart", () => {
   assert.deepEqual(records.of("a").map((entry) => entry.mine[0]), ["1", "2"]);
 });
 
-test("forms follow a page that moves to another history entry, and leave nothing behind", () => {
-  const storage = new FakeStorage();
-  const area = new Area(storage, { now: () => 1000 });
-  let entry = "form@one:";
-  const shelf = area.shelf(() => entry);
-  const records = new Records({ storage: shelf, now: () => 1000, maxAge: 1000, report: assert.fail });
-  records.put("profile", entryOf({ name: "bio", index: 0, base: [""], mine: ["typed"] }));
+/** What one page keeps, on each of its visits. */
+function visiting() {
+  const area = new Area(new FakeStorage(), { now: () => 1000 });
+  const at = (/** @type {string} */ place) => area.shelf(`form@${place}:`);
+  const storage = { ...at(""), at, place: () => here.place, dealt: assert.fail };
+  const here = { place: "one", area, at, records: () => new Records({ storage, now: () => 1000, maxAge: 1000, report: assert.fail }) };
+  return here;
+}
+const typed = (/** @type {string} */ mine) => entryOf({ name: "bio", index: 0, base: [""], mine: [mine] });
+const kept = (/** @type {Records} */ records) => records.of("profile").map(({ mine }) => mine[0]);
+
+test("what was typed on a visit stays there when the page moves on and renders its form anew, and is found there again", () => {
+  const here = visiting();
+  const records = here.records();
+  records.put("profile", typed("one's"));
+  here.place = "two";
+  assert.equal(records.moved(["profile"]), true);
+  assert.deepEqual([records.standing, kept(records)], [["profile"], ["one's"]]);
   records.save();
-  entry = "form@two:";
-  records.save();
-  const later = new Records({ storage: area.shelf(() => entry), now: () => 1000, maxAge: 1000, report: assert.fail });
+  assert.deepEqual(here.area.keys("form@two:"), [], "as long as it is only left standing");
+  records.leave("profile");
+  assert.deepEqual([records.standing, kept(records)], [[], []]);
+  records.put("profile", typed("two's"));
+  here.place = "one";
+  assert.equal(records.moved(["profile"]), true);
+  records.leave("profile");
+  assert.deepEqual(kept(records), ["one's"]);
+  const later = here.records();
   later.load();
-  assert.deepEqual(later.of("profile").map(({ mine }) => mine), [["typed"]]);
-  assert.deepEqual(area.keys("form@one:"), []);
-  entry = "form@three:";
+  assert.deepEqual(kept(later), ["one's"]);
+});
+
+test("a form that was left standing goes along as soon as somebody types in it, unless there is one of its name", () => {
+  const here = visiting();
+  const records = here.records();
+  records.put("profile", typed("all over"));
+  records.save();
+  here.place = "two";
+  records.moved(["profile"]);
+  records.claim("profile");
+  records.save();
+  assert.deepEqual([here.at("one").get("form:profile"), records.standing], [null, []]);
+  here.at("three").set("form:profile", "its own");
+  here.place = "three";
+  records.moved(["profile"]);
+  records.claim("profile");
+  assert.deepEqual(records.standing, ["profile"]);
+});
+
+test("what is forgotten stays nowhere, nor does what was left standing", () => {
+  const here = visiting();
+  const records = here.records();
+  records.put("profile", typed("mine"));
+  records.save();
+  here.place = "two";
+  records.moved(["profile"]);
   records.forget();
-  assert.deepEqual(area.keys(), [], "nor does what is forgotten stay where the page was");
+  assert.deepEqual(here.area.keys(), []);
+});
+
+test("a clear of a form that was submitted before the page moved on leaves the next one of the name alone", () => {
+  const here = visiting();
+  const records = here.records();
+  records.put("profile", typed("one's"));
+  records.submit("profile");
+  here.place = "two";
+  records.moved(["profile"]);
+  records.leave("profile");
+  records.put("profile", typed("two's"));
+  records.settle("profile");
+  assert.deepEqual([kept(records), here.at("one").get("form:profile")], [["two's"], null]);
+  records.settle("profile");
+  assert.deepEqual(kept(records), []);
 });
 
 test("an index that storage had no room for is written at the next save", () => {
   const storage = new FakeStorage();
-  const shelf = new Area(storage, { now: () => 1000 }).shelf(() => "");
+  const shelf = new Area(storage, { now: () => 1000 }).shelf("");
   const set = shelf.set;
   const records = new Records({ storage: shelf, now: () => 1000, maxAge: 1000, report: assert.fail });
   records.put("profile", entryOf({ name: "bio", index: 0, base: [""], mine: ["typed"] }));

@@ -68,9 +68,9 @@ test("trace 23: each history entry has its own view", async () => {
 test("a history entry is named beside what the page keeps there", () => {
   tab.state = { scroll: 7 };
   page = tab.load();
-  assert.equal(page.page.entry(), tab.state["quart-stash"]);
+  assert.equal(page.page.visits.entry(), tab.state["quart-stash"]);
   assert.equal(tab.state.scroll, 7);
-  assert.equal(tab.load().page.entry(), tab.state["quart-stash"]);
+  assert.equal(tab.load().page.visits.entry(), tab.state["quart-stash"]);
 });
 
 test("a reload that loses the state of its history entry keeps the view; a move to another entry does not", async () => {
@@ -329,7 +329,7 @@ test("nothing stored under another identity is read or kept, neither views nor f
   await rest();
   socket.send("alice's");
   network.last.server.send({ type: "keep", key: "k", token: "alice's", area: "browser", max_age: 3600 });
-  page.page.areas.tab.shelf(() => "form:").set("profile", "alice's");
+  page.page.areas.tab.shelf("form:").set("profile", "alice's");
   unload();
   page = tab.load({ identity: "bob" });
   assert.ok(!JSON.stringify([...tab.session.items, ...tab.local.items]).includes("alice's"));
@@ -496,7 +496,7 @@ for (const identity of [null, ""]) {
     network.last.server.settle();
     socket.send("b");
     network.last.server.send({ type: "keep", key: "k", token: "sealed", area: "browser", max_age: 3600 });
-    assert.equal(page.page.areas.tab.shelf(() => "form:").set("profile", "typed"), false);
+    assert.equal(page.page.areas.tab.shelf("form:").set("profile", "typed"), false);
     network.last.server.send({ type: "reload", reason: "stale" });
     await rest();
     page.fire("pagehide", { persisted: true });

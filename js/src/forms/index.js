@@ -8,15 +8,17 @@
 import { complain } from "../events.js";
 import { onSanitizer } from "../sanitizer.js";
 import { Adopter } from "./adopt.js";
+import { read } from "./capture.js";
 import { empty, filled } from "./collect.js";
-import { controlsOf, isNative } from "./dom.js";
+import { controlsOf, formName, isNative } from "./dom.js";
 import { Controls } from "./controls.js";
 import { Focus } from "./focus.js";
 import { Guard, hasFocus } from "./guard.js";
 import { isChanged, remember } from "./kinds.js";
 import { Listener } from "./listen.js";
+import { same } from "./merge.js";
 import { Reconciler } from "./reconcile.js";
-import { Records } from "./records.js";
+import { fieldKey, Records } from "./records.js";
 import { revert } from "./restore.js";
 import { isUnsaved } from "./unsaved.js";
 import { Watcher } from "./watch.js";
@@ -72,6 +74,10 @@ export class Forms extends EventTarget {
   #done = new WeakSet();
   /** How a form was submitted, if it has not been edited since. @type {Map<string, Event>} */
   #submits = new Map();
+  /** Forms that have been rendered into since the page moved on. @type {WeakSet<Element>} */
+  #rendered = new WeakSet();
+  /** What stood in the fields when it did, by their first controls. @type {Map<Control | undefined, readonly string[] | null>} */
+  #seen = new Map();
 
   /** @param {FormsOptions} options */
   constructor({ root, storage, now, maxAge = DAY, names }) {
@@ -108,9 +114,13 @@ export class Forms extends EventTarget {
         changed: () => this.#schedule(),
         submitted: (form, event) => this.#submits.set(form, event),
         reset: (form) => this.#reset(form),
+        acting: () => this.#hasMoved() && this.#pageChanged(),
       },
     });
     this.watcher = new Watcher(root, {
+      moved: () => this.#isMoving(),
+      rendered: (form) => this.#rendered.add(form),
+      dealt: (form) => this.#serverDealt(form),
       changed: () => this.#pageChanged(),
       part: (part) => this.#partChanged(part),
       growth: () => this.page.isScrolled(),
@@ -197,6 +207,7 @@ export class Forms extends EventTarget {
    */
   submit(name) {
     this.#read();
+    this.records.claim(name);
     this.records.say();
     this.records.submit(name);
     for (const control of this.#controls(name)) this.#sent.add(control);
@@ -261,6 +272,9 @@ export class Forms extends EventTarget {
    */
   keeps(control) {
     const field = this.page.fieldOf(control);
+    const { form } = /** @type {HTMLInputElement} */ (control);
+    // As the page moves on, it renders other forms.
+    if (this.records.standing.includes(field?.form ?? (form && formName(form)) ?? "")) return false;
     if (!field || field.secret) return isNative(control) && !this.#done.has(control) && isChanged(control);
     return this.records.get(field.form, field.key) !== undefined || this.guard.protects(field.controls);
   }
@@ -317,7 +331,7 @@ export class Forms extends EventTarget {
   #read() {
     this.#load();
     if (!this.listener.listening) return;
-    if (this.watcher.pending()) this.#pageChanged();
+    if (this.watcher.pending() || this.#hasMoved()) this.#pageChanged();
     this.page.reread();
   }
 
@@ -328,16 +342,89 @@ export class Forms extends EventTarget {
    */
   #pageChanged({ rendered = false } = {}) {
     this.page.settle();
-    const focused = this.focus.before();
+    const before = this.focus.before();
+    const left = this.#moveOn();
+    const focused = left ? null : before;
     this.page.bind();
+    for (const field of left ?? []) this.#giveUp(field);
     const heir = focused && this.focus.heir(focused);
     if (this.#restoring) this.reconciler.run({ rendered });
     if (heir) this.focus.giveBack(focused, heir);
     this.#schedule();
   }
 
+  /** @returns {boolean} whether the page has moved on, and some of its forms may be those of the visit before */
+  #isMoving() {
+    const { forms } = this.page;
+    if (this.records.moved(forms.keys())) {
+      const open = [...forms.values()].flatMap(({ fields }) => [...fields.values()].filter(({ secret, controls }) => !secret && controls[0]));
+      this.#seen = new Map(open.map((field) => [field.controls[0], read(field)]));
+    }
+    return this.records.standing.length > 0;
+  }
+
+  /** @returns {boolean} whether it has, and some of them are not any more */
+  #hasMoved() {
+    return this.#isMoving() && !this.records.standing.every((name) => this.#stands(name));
+  }
+
+  /**
+   * The page may have moved on to another visit. Forms that it has rendered anew since are that visit's.
+   *
+   * @returns {Field[] | null} those of their fields that still show what was typed on the visit before; `null`: there are none
+   */
+  #moveOn() {
+    if (!this.#isMoving()) return null;
+    const left = this.records.standing.filter((name) => !this.#stands(name));
+    this.#rendered = new WeakSet();
+    const typed = left.flatMap((name) => this.records.of(name).map((entry) => ({ name, entry })));
+    for (const name of left) this.records.leave(name);
+    const shown = typed.flatMap(({ name, entry: { control, mine, ...place } }) => {
+      const field = this.page.forms.get(name)?.fields.get(fieldKey(place));
+      const now = name !== "" && field && field.controls[0] === control ? read(field) : null;
+      return field && now && same(now, mine) ? [/** @type {Field} */ (field)] : [];
+    });
+    return left.length > 0 ? shown : null;
+  }
+
+  /**
+   * @param {string} name
+   * @returns {boolean} whether a form is in the page as it was when that moved on
+   */
+  #stands(name) {
+    const { form, fields } = this.page.forms.get(name) ?? {};
+    // How far another page is scrolled, and what is open in it, is no matter of this one.
+    if (!form?.isConnected || name === "" || this.#rendered.has(form)) return false;
+    return [...(fields?.values() ?? [])].every((field) => {
+      const [then, now] = [this.#seen.get(field.controls[0]), read(field)];
+      return !then || !now || same(then, now);
+    });
+  }
+
+  /**
+   * A field shows what was typed on another visit: the page has rendered around it.
+   *
+   * @param {Field} field
+   */
+  #giveUp({ form, key, controls }) {
+    for (const control of controls) this.guard.release(control);
+    const field = this.page.forms.get(form)?.fields.get(key);
+    if (field && field.controls[0] === controls[0]) revert(field);
+  }
+
+  /** @param {string} form */
+  #serverDealt(form) {
+    this.#load();
+    this.page.settle();
+    this.records.dealt(form);
+    this.#dealtWith(this.#controls(form));
+  }
+
   /** @param {Control} control */
   #edited(control) {
+    const field = this.page.fieldOf(control);
+    if (field && this.#isMoving()) this.records.claim(field.form);
+    this.#seen.delete(field?.controls[0]);
     this.#done.delete(control);
     this.#sent.delete(control);
     this.#submits.delete(this.page.fieldOf(control)?.form ?? "");

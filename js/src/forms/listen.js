@@ -30,6 +30,7 @@ export class Listener {
    * @param {() => void} world.told.changed there is something to stash
    * @param {(form: string, event: Event) => void} world.told.submitted whether the browser posts it, later listeners decide
    * @param {(form: string) => void} world.told.reset
+   * @param {() => void} world.told.acting the page has moved on, or the user is about to do something
    */
   constructor({ root, page, guard, adopter, told }) {
     this.root = root;
@@ -60,6 +61,10 @@ export class Listener {
     const document = root instanceof Document ? root : root.ownerDocument;
     document.addEventListener("selectionchange", () => guard.select(document.getSelection()), on);
     const window = document.defaultView;
+    const { navigation } = /** @type {{ navigation?: EventTarget }} */ (/** @type {unknown} */ (window ?? {}));
+    // Not all browsers tell of `pushState`.
+    navigation?.addEventListener("currententrychange", () => this.told.acting(), { signal });
+    window?.addEventListener("popstate", () => this.told.acting(), on);
     if (!window || document.readyState === "complete") return;
     const once = { once: true, signal };
     window.addEventListener("load", () => adopter.beforeBrowser(), once);
@@ -107,18 +112,21 @@ export class Listener {
   #collected(event) {
     this.page.settle();
     this.page.records.say();
+    this.page.records.post(formName(/** @type {HTMLFormElement} */ (event.target)) ?? "");
     addParts(this.page, /** @type {FormDataEvent} */ (event));
   }
 
   /** @param {Event} event */
   #acted(event) {
     const [target] = event.composedPath();
+    this.told.acting();
     this.page.acted = true;
     if (target instanceof Element) this.#at(event, (control) => this.guard.pressed(event.type, target, control));
   }
 
   /** @param {Event} event */
   #focused(event) {
+    this.told.acting();
     this.#at(event, (control) => {
       this.guard.focusIn(control);
       this.page.visit(control);

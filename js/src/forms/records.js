@@ -13,12 +13,18 @@ import { digest, same } from "./merge.js";
 /** @typedef {import("./merge.js").Value} Value */
 
 /**
- * @typedef {object} Storage bound to one slot and one identity
+ * @typedef {object} Shelf
  * @property {(key: string) => unknown} get the value, `null` if there is none
  * @property {(key: string, value: unknown) => boolean} set whether it was kept
  * @property {(key: string) => void} remove
- * @property {() => void} [follow] moves what is kept to where the page is now, if that has moved
  */
+/**
+ * @typedef {object} Places
+ * @property {() => string} place names where the page is: each visit has a place of its own
+ * @property {(place: string) => Shelf} at
+ * @property {(form: string) => void} dealt removes what is kept of a form that the server has dealt with, wherever it is
+ */
+/** @typedef {Shelf & Partial<Places>} Storage one identity's; without places it is for one visit */
 
 /**
  * @typedef {object} Entry one field that the user has touched
@@ -72,6 +78,13 @@ export class Records {
   /** The digest of what was submitted from a control and has been dealt with. @type {WeakMap<object, number>} */
   #dealt = new WeakMap();
   #indexed = true;
+  #place;
+  /** Forms that the page left standing as it moved on, and where they were. @type {Map<string, string>} */
+  #standing = new Map();
+  /** Forms that were submitted, and were not dealt with when the page moved on, and where. @type {Map<string, string>} */
+  #owed = new Map();
+  /** Forms whose fields were collected, as for a post. @type {Set<string>} */
+  #posted = new Set();
 
   /**
    * @param {object} world
@@ -82,6 +95,7 @@ export class Records {
    */
   constructor({ storage, now, maxAge, report }) {
     this.storage = storage;
+    this.#place = storage.place?.() ?? "";
     this.now = now;
     this.maxAge = maxAge;
     this.report = report;
@@ -91,19 +105,72 @@ export class Records {
    * Takes up what an earlier page left. A form whose stash cannot be read is dropped, and holds up no other.
    */
   load() {
-    for (const name of this.#storedNames()) {
-      if (this.#forms.has(name)) continue;
+    const shelf = this.#at(this.#place);
+    for (const name of this.#storedNames(this.#place)) {
+      if (this.#forms.has(name) || this.#standing.has(name)) continue;
       try {
-        const stored = this.storage.get(keyOf(name));
+        const stored = shelf.get(keyOf(name));
         const entries = parseForm(stored, this.now(), this.maxAge);
-        if (/** @type {{ submitted?: unknown } | null} */ (stored)?.submitted === true) this.#submitted.add(name);
+        const { submitted, posted } = /** @type {{ submitted?: unknown, posted?: unknown }} */ (stored ?? {});
+        if (submitted === true) this.#submitted.add(name);
+        if (posted === true) this.#posted.add(name);
         if (entries.size > 0) this.#forms.set(name, entries);
-        else this.storage.remove(keyOf(name));
+        else shelf.remove(keyOf(name));
       } catch (error) {
         this.report(error, name);
-        this.#attempt(name, () => this.storage.remove(keyOf(name)));
+        this.#attempt(name, () => shelf.remove(keyOf(name)));
       }
     }
+  }
+
+  /** Names the forms that the page left standing as it moved on. */
+  get standing() {
+    return [...this.#standing.keys()];
+  }
+
+  /**
+   * The page may be on another visit by now. Its forms are still those of the one before, until it renders them anew, or
+   * somebody goes on typing in them.
+   *
+   * @param {Iterable<string>} names those that are in the page
+   * @returns {boolean} whether it is
+   */
+  moved(names) {
+    const place = this.storage.place?.() ?? "";
+    if (place === this.#place) return false;
+    for (const name of [...names, ...this.names()]) {
+      if (!this.#standing.has(name)) this.#standing.set(name, this.#place);
+    }
+    this.#place = place;
+    this.load();
+    return true;
+  }
+
+  /**
+   * A form that was left standing is rendered anew, or gone: what was typed in it stays where it was typed.
+   *
+   * @param {string} form
+   */
+  leave(form) {
+    const place = this.#placeOf(form);
+    if (this.#behind.has(form)) this.#attempt(form, () => this.#write(form));
+    if (this.#submitted.delete(form)) this.#owed.set(form, place);
+    for (const known of [this.#forms, this.#behind, this.#posted, this.#standing]) known.delete(form);
+    this.#attempt("", () => this.#list(place, form));
+    this.load();
+  }
+
+  /**
+   * Somebody types in a form that was left standing: it is one of this visit, unless that has one of the name already.
+   *
+   * @param {string} form
+   */
+  claim(form) {
+    const place = this.#standing.get(form);
+    if (place === undefined || this.#at(this.#place).get(keyOf(form)) !== null) return;
+    this.#standing.delete(form);
+    this.#behind.add(form);
+    this.#attempt(form, () => this.#at(place).remove(keyOf(form)));
   }
 
   /** @returns {string[]} */
@@ -193,8 +260,10 @@ export class Records {
    */
   settle(form) {
     if (!this.#submitted.has(form)) {
-      this.clear(form);
-      return false;
+      const owed = this.#owed.get(form);
+      if (owed === undefined) this.clear(form);
+      else this.#attempt(form, () => this.#at(owed).remove(keyOf(form)));
+      return this.#owed.delete(form);
     }
     for (const entry of this.of(form)) {
       const [sent, ...later] = entry.sent ?? [];
@@ -221,19 +290,42 @@ export class Records {
   /** @param {string} form */
   clear(form) {
     this.#forms.delete(form);
+    this.#posted.delete(form);
     this.#behind.add(form);
     this.save();
   }
 
+  /**
+   * Notes that a form's fields are collected, as the browser does for a post, or a script for a request.
+   *
+   * @param {string} form
+   */
+  post(form) {
+    if (!this.#forms.has(form) || this.#posted.has(form)) return;
+    this.#posted.add(form);
+    this.#behind.add(form);
+  }
+
+  /**
+   * The server says, in a page that it has rendered, that it has dealt with a form.
+   *
+   * @param {string} form
+   */
+  dealt(form) {
+    this.save();
+    this.#attempt(form, () => this.storage.dealt?.(form));
+    if (this.#at(this.#placeOf(form)).get(keyOf(form)) === null) this.clear(form);
+  }
+
   /** Forgets every form, also those that only storage knows. */
   forget() {
-    this.#attempt("", () => this.storage.follow?.());
-    const names = new Set([...this.#storedNames(), ...this.names(), ...this.#behind]);
-    this.#forms.clear();
-    this.#submitted.clear();
-    this.#behind.clear();
-    for (const name of names) this.#attempt(name, () => this.storage.remove(keyOf(name)));
-    this.#attempt("", () => this.storage.remove(INDEX));
+    for (const place of new Set([this.#place, ...this.#standing.values()])) {
+      const shelf = this.#at(place);
+      const names = new Set([...this.#storedNames(place), ...this.names(), ...this.#behind]);
+      for (const name of names) this.#attempt(name, () => shelf.remove(keyOf(name)));
+      this.#attempt("", () => shelf.remove(INDEX));
+    }
+    for (const known of [this.#forms, this.#submitted, this.#behind, this.#standing, this.#owed, this.#posted]) known.clear();
   }
 
   /**
@@ -241,20 +333,48 @@ export class Records {
    * save.
    */
   save() {
-    this.#attempt("", () => this.storage.follow?.());
     if (this.#behind.size === 0 && this.#indexed) return;
+    const places = new Set([this.#place]);
     for (const name of [...this.#behind]) {
+      places.add(this.#placeOf(name));
       this.#attempt(name, () => {
         if (this.#write(name)) this.#behind.delete(name);
       });
     }
-    this.#attempt("", () => {
-      // A socket's part of the document has records of its own in the same place.
-      const others = this.#storedNames().filter((name) => !this.#forms.has(name) && this.storage.get(keyOf(name)) !== null);
-      const names = [...others, ...this.names()];
-      this.#indexed = names.length === 0 || this.storage.set(INDEX, names);
-      if (names.length === 0) this.storage.remove(INDEX);
-    });
+    this.#indexed = false;
+    this.#attempt("", () => (this.#indexed = [...places].map((place) => this.#list(place)).every(Boolean)));
+  }
+
+  /**
+   * @param {string} place
+   * @returns {Shelf}
+   */
+  #at(place) {
+    return this.storage.at?.(place) ?? this.storage;
+  }
+
+  /** @param {string} form */
+  #placeOf(form) {
+    return this.#standing.get(form) ?? this.#place;
+  }
+
+  /**
+   * Lists the forms that are kept in a place.
+   *
+   * @param {string} place
+   * @param {string} [left] one that has just been left there
+   * @returns {boolean} whether there was room
+   */
+  #list(place, left) {
+    const shelf = this.#at(place);
+    const mine = this.names().filter((name) => this.#placeOf(name) === place);
+    // A socket's part of the document has records of its own in the same place.
+    const others = [...this.#storedNames(place), ...(left === undefined ? [] : [left])];
+    const kept = others.filter((name) => !mine.includes(name) && shelf.get(keyOf(name)) !== null);
+    const names = [...new Set([...kept, ...mine])];
+    if (names.length > 0) return shelf.set(INDEX, names);
+    shelf.remove(INDEX);
+    return true;
   }
 
   /**
@@ -262,20 +382,24 @@ export class Records {
    * @returns {boolean}
    */
   #write(name) {
+    const shelf = this.#at(this.#placeOf(name));
     const entries = this.of(name);
     if (entries.length === 0) {
-      this.storage.remove(keyOf(name));
+      shelf.remove(keyOf(name));
       return true;
     }
     const fields = entries.map(({ control: _, reported: __, writes: ___, ...kept }) => kept);
-    const submitted = this.#submitted.has(name) && { submitted: true };
-    return this.storage.set(keyOf(name), { at: this.now(), ...submitted, fields });
+    const submitted = { ...(this.#submitted.has(name) && { submitted: true }), ...(this.#posted.has(name) && { posted: true }) };
+    return shelf.set(keyOf(name), { at: this.now(), ...submitted, fields });
   }
 
-  /** @returns {string[]} */
-  #storedNames() {
+  /**
+   * @param {string} place
+   * @returns {string[]}
+   */
+  #storedNames(place) {
     let stored = /** @type {unknown} */ (null);
-    this.#attempt("", () => (stored = this.storage.get(INDEX)));
+    this.#attempt("", () => (stored = this.#at(place).get(INDEX)));
     return Array.isArray(stored) ? stored.filter((name) => typeof name === "string") : [];
   }
 

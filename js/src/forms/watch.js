@@ -9,7 +9,10 @@ import { markSecret } from "./exclude.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 
-const ATTRIBUTES = ["value", "checked", "selected", "disabled", "type", "name", "form", "id", "autocomplete"];
+/** The name of what a page says with it that the server has dealt with a form. */
+export const DEALT = "quart-stash-clear";
+const META = `meta[name="${DEALT}"]`;
+const ATTRIBUTES = ["action", "value", "checked", "selected", "disabled", "type", "name", "form", "id", "autocomplete"];
 const OWN_ATTRIBUTES = ["data-stash", "data-stash-was", "data-stash-conflict", "data-stash-key", "contenteditable"];
 
 export class Watcher {
@@ -21,6 +24,9 @@ export class Watcher {
    * @param {() => void} told.changed once for a batch of changes
    * @param {(part: Control) => void} told.part for each part that was opened or closed, or edited in itself
    * @param {() => boolean} told.growth whether whatever comes into the page matters
+   * @param {() => boolean} told.moved whether the page may be rendering another visit's forms
+   * @param {(form: Element) => void} told.rendered then, for each that is still there and has been rendered into
+   * @param {(form: string) => void} told.dealt for each form that the page says the server has dealt with
    */
   constructor(root, told) {
     this.root = root;
@@ -61,6 +67,7 @@ export class Watcher {
    */
   #concerns(mutations, tell = this.told.part) {
     let concerned = false;
+    const moved = mutations.length > 0 && this.told.moved();
     const parts = /** @type {Set<Element>} */ (new Set());
     for (const { type, target, attributeName, oldValue, addedNodes, removedNodes } of mutations) {
       const element = target instanceof Element ? target : target.parentElement;
@@ -70,17 +77,37 @@ export class Watcher {
         if (part === element) parts.add(part);
       } else if (type === "attributes") {
         if (attributeName === "type" && oldValue?.toLowerCase() === "password") markSecret(element);
-        concerned ||= OWN_ATTRIBUTES.includes(attributeName ?? "") || element.matches(CONTROLS);
+        const own = OWN_ATTRIBUTES.includes(attributeName ?? "");
+        concerned ||= own || (attributeName === "action" ? moved : element.matches(CONTROLS));
+        if (moved) this.#rendered(element);
       } else if (part && isEditable(part)) {
         parts.add(part);
       } else if (!concerned) {
         concerned = element.matches("textarea, select, optgroup, option");
         concerned ||= addedNodes.length > 0 && this.told.growth();
-        if (type === "childList") concerned ||= [...addedNodes, ...removedNodes].some(holdsControls);
+        if (type !== "childList") continue;
+        for (const node of addedNodes) this.#dealt(node);
+        const controls = (!concerned || moved) && [...addedNodes, ...removedNodes].some(holdsControls);
+        concerned ||= controls;
+        if (controls && moved) this.#rendered(element);
       }
     }
     for (const part of parts) tell(/** @type {Control} */ (part));
     return concerned;
+  }
+
+  /** @param {Element} element */
+  #rendered(element) {
+    const form = element.matches(CONTROLS) ? /** @type {HTMLInputElement} */ (element).form : null;
+    const around = form ?? element.closest("form");
+    if (around) this.told.rendered(around);
+  }
+
+  /** @param {Node} node */
+  #dealt(node) {
+    if (!(node instanceof Element)) return;
+    const metas = node.matches(META) ? [node] : node.querySelectorAll(META);
+    for (const meta of metas) this.told.dealt(meta.getAttribute("content") ?? "");
   }
 }
 
