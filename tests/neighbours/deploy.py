@@ -1,10 +1,11 @@
-"""One deploy of one neighbour: peers at unequal distances talk, SIGTERM comes, and everything that counts is noted."""
+"""One deploy of one neighbour: peers at unequal distances talk, SIGTERM comes, and they go on with the next process."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import signal
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -42,6 +43,7 @@ class Deploy:
         codes: how their connections were closed.
         log: of the process that left.
         trouble: the lines in it that should not be there.
+        restored: how the process after it took the views up, by what its `mounted` says.
     """
 
     setup: Setup
@@ -49,6 +51,7 @@ class Deploy:
     codes: Counter[int] = field(default_factory=Counter)
     log: str = ""
     trouble: list[str] = field(default_factory=list)
+    restored: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     @property
     def first_lines(self) -> list[str]:
@@ -62,6 +65,7 @@ class Deploy:
     def was_noticed(self, code: int = 1012) -> None:
         """Assert that nobody saw the deploy: all synced, closed with this code, and the log is clean and true."""
         assert self.codes == {code: PEERS}
+        assert self.restored == {("restored", 3): PEERS}
         finals = [[token for token in client.seen("token") if token.get("final")] for client in self.clients]
         assert all(len(tokens) == 1 and tokens[0]["received"] == 3 for tokens in finals)
         summaries = re.findall(r"drained: (\d+) of (\d+) synced, (\d+) timed out(.*), in [\d.]+ s", self.log)
@@ -86,7 +90,7 @@ async def deploy(
     peer: Callable[[Server, int], Awaitable[dict[str, Any]]] | None = None,
     before: Callable[[Server], Awaitable[object]] | None = None,
 ) -> Deploy:
-    """Serve, let everybody talk, and send SIGTERM; returns when the process has left, which it does in time.
+    """Serve, let everybody talk, and send SIGTERM; the process leaves in time, and everybody goes on with the next one.
 
     Args:
         setup: how to serve, and which application.
@@ -113,10 +117,31 @@ async def deploy(
             server.signal(signal.SIGTERM)
             result.codes = Counter(await asyncio.gather(*(client.closed() for client in result.clients)))
             await server.exited()
+            result.log, result.trouble = server.log, server.trouble()
+            # On the same port: a token is bound to where its view is.
+            with socket.create_server(("127.0.0.1", server.port), backlog=256) as listener:
+                async with serving(
+                    setup,
+                    folder / "next",
+                    listener=listener,
+                    options=tuple(options),
+                    environment=environment,
+                    tls=tls,
+                ):
+                    result.restored = Counter(
+                        await asyncio.gather(*(_go_on(client) for client in result.clients))
+                    )
         finally:
             await asyncio.gather(*(client.abort() for client in result.clients))
-        result.log, result.trouble = server.log, server.trouble()
     return result
+
+
+async def _go_on(client: Distant) -> tuple[str, int]:
+    """Say one thing more to the process that comes after, and hear the answer; returns how the view was taken up."""
+    await client.send("d")
+    await client.connect()
+    await client.answered(4)
+    return client.mounted["status"], client.mounted["received"]
 
 
 async def _talk(client: Distant) -> None:
