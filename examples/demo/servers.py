@@ -14,7 +14,9 @@ from pathlib import Path
 
 __all__ = ["NotReady", "Servers"]
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = (
+    120.0  # against one that hangs, on a machine that does much else; one that fails is noticed at once
+)
 STOP_TIMEOUT = 20.0
 EXAMPLES = ("profile", "wizard", "launcher", "room")
 LIMIT = 12  # Hypercorn's own, in seconds: longer than STASH_SHUTDOWN_TIMEOUT, as it should be

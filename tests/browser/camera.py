@@ -32,6 +32,10 @@ class Camera:
                 tab.run("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", around)
             self._frames.append((tab.driver.get_screenshot_as_png(), caption))
 
+    def still(self, name: str) -> Path | None:
+        """Return where a picture that does not move belongs, if pictures are asked for."""
+        return self._path.parents[1] / f"{name}.png" if self._path else None
+
     def save(self) -> None:
         """Write the recording."""
         if not self._path or not self._frames:

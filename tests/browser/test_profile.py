@@ -216,7 +216,9 @@ async def test_nothing_is_said_of_what_nobody_has_touched(tab: Tab, tmp_path: Pa
         tab.click("#save")
         tab.wait_for(f"JSON.stringify({SAID}) === a[0]", f'{{"name":"{name}","email":"{email}"}}')
         tab.run("window.before = true; setTimeout(() => location.reload())")
-        tab.wait_for(f"!window.before && JSON.stringify({SAID}) === a[0]", f'{{"name":"{name}","email":"{email}"}}')
+        tab.wait_for(
+            f"!window.before && JSON.stringify({SAID}) === a[0]", f'{{"name":"{name}","email":"{email}"}}'
+        )
         assert tab.evaluate(MARKED) == ["name", "email"]
         tab.fill("#name", "Ada")
         tab.fill("#email", "ada@example.org")
