@@ -14,9 +14,7 @@ from pathlib import Path
 
 __all__ = ["NotReady", "Servers"]
 
-START_TIMEOUT = (
-    120.0  # against one that hangs, on a machine that does much else; one that fails is noticed at once
-)
+START_TIMEOUT = 120.0  # against one that hangs: that one has failed is noticed at once
 STOP_TIMEOUT = 20.0
 EXAMPLES = ("profile", "wizard", "launcher", "room")
 LIMIT = 12  # Hypercorn's own, in seconds: longer than STASH_SHUTDOWN_TIMEOUT, as it should be
