@@ -42,7 +42,7 @@ FAULTS = f"""
     }}
   }}
   if (document.documentElement.scrollWidth > innerWidth) faults.push("the page is wider than the window");
-  return boxes.length > 5 ? faults : ["no words found"];
+  return boxes.length > 3 ? faults : ["no words found"];
 }})()
 """
 SHARE = f"{PANEL}.getElementById('demo').offsetHeight / innerHeight"

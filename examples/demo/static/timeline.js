@@ -16,9 +16,9 @@ const SLIM = 13;
 const MINUTE = 60_000;
 /** The rows of a restart, with room between them for what was said. */
 const LANES = { old: 22, page: 60, heir: 98 };
-const RESTART_HEIGHT = 134;
+const RESTART_HEIGHT = 139;
 const MINUTE_ROWS = { even: 0, odd: 16, page: 36 };
-const MINUTE_HEIGHT = 72;
+const MINUTE_HEIGHT = 73;
 
 const ruler = document.createElement("canvas").getContext("2d");
 
@@ -62,7 +62,7 @@ class Drawing {
 
   /** What a row is called. */
   name(text, y) {
-    this.add("text", { x: 0, y: y + 12, class: "name" }, text);
+    this.add("text", { x: 1, y: y + 12, class: "name" }, text);
   }
 
   /** A bar from one time to another, and in it the first of some texts for which there is room. */
