@@ -17,7 +17,7 @@ const MINUTE = 60_000;
 /** The rows of a restart, with room between them for what was said. */
 const LANES = { old: 22, page: 60, heir: 98 };
 const RESTART_HEIGHT = 139;
-const MINUTE_ROWS = { even: 0, odd: 16, page: 36 };
+const MINUTE_ROWS = { servers: [0, 16], page: 36 };
 const MINUTE_HEIGHT = 73;
 
 const ruler = document.createElement("canvas").getContext("2d");
@@ -178,7 +178,7 @@ function rounds(begin, drawing) {
 }
 
 /**
- * The last minute: the servers in two rows by turns, and this page.
+ * The last minute: the servers, each in a row that is free, and this page.
  *
  * @param {SVGElement} svg
  * @param {Servers} servers
@@ -191,9 +191,13 @@ export function drawMinute(svg, servers, connections, stories) {
   const { page } = MINUTE_ROWS;
   svg.setAttribute("height", String(MINUTE_HEIGHT));
   drawing.name("Servers", 8);
+  const free = MINUTE_ROWS.servers.map(() => -Infinity);
   for (const [number, { started, ready, sigterm, sigkill, exited = end }] of servers) {
-    const y = number % 2 ? MINUTE_ROWS.odd : MINUTE_ROWS.even;
     const gone = Math.min(exited, sigkill ?? end);
+    const first = free.findIndex((time) => time <= started);
+    const row = first < 0 ? free.indexOf(Math.min(...free)) : first;
+    free[row] = gone;
+    const y = MINUTE_ROWS.servers[row];
     drawing.bar(started, ready ?? gone, y, "starting", SLIM);
     drawing.bar(ready, Math.min(sigterm ?? gone, gone), y, "serving", SLIM, [String(number)]);
     drawing.bar(sigterm, gone, y, "leaving", SLIM);
