@@ -82,23 +82,25 @@ async def test_axe(example: str, tab: Tab, tmp_path: Path) -> None:
 def test_axe_demo(tab: Tab) -> None:
     """No violation in the demo: its first page, and the panel of the others, which works by keyboard and says what it did."""
     with start() as demo:
-        home = address_of_demo(demo)
-        tab.goto(f"{home}/")
-        assert violations(tab) == []
-        for example in EXAMPLES:
-            tab.goto(f"{home}/{example}/")
-            tab.wait_for(STATE, "connected")
-            tab.wait_for(f"{PANEL}.querySelector('svg').children.length > 0")
+        try:
+            home = address_of_demo(demo)
+            tab.goto(f"{home}/")
             assert violations(tab) == []
-        for command, words in (("deploy", HANDED_OVER), ("kill", STARTED_ANEW)):
-            tab.wait_for(f"{PANEL}.getElementById(a[0]).ariaDisabled === 'false'", f"demo-{command}")
-            tab.run(f"{PANEL}.getElementById(arguments[0]).focus()", f"demo-{command}")
-            tab.press("Enter")
-            tab.wait_for(f"RegExp(a[0]).test({PANEL}.querySelector('[role=status]').textContent)", words)
-            assert tab.evaluate(f"{PANEL}.activeElement.id") == f"demo-{command}"
-            assert violations(tab) == []
-        demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=60)
+            for example in EXAMPLES:
+                tab.goto(f"{home}/{example}/")
+                tab.wait_for(STATE, "connected")
+                tab.wait_for(f"{PANEL}.querySelector('[role=status]').textContent")
+                assert violations(tab) == []
+            for command, words in (("deploy", HANDED_OVER), ("kill", STARTED_ANEW)):
+                tab.wait_for(f"{PANEL}.getElementById(a[0]).ariaDisabled === 'false'", f"demo-{command}")
+                tab.run(f"{PANEL}.getElementById(arguments[0]).focus()", f"demo-{command}")
+                tab.press("Enter")
+                tab.wait_for(f"RegExp(a[0]).test({PANEL}.querySelector('[role=status]').textContent)", words)
+                assert tab.evaluate(f"{PANEL}.activeElement.id") == f"demo-{command}"
+                assert violations(tab) == []
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.communicate(timeout=60)
 
 
 async def test_deploy_is_silent(tab: Tab, tmp_path: Path) -> None:
