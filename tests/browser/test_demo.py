@@ -73,7 +73,7 @@ def frames(up: bool, **at: float) -> list[dict[str, Any]]:
     return [{"at": when, "what": what.replace("_", " "), "up": up} for what, when in at.items()]
 
 
-KILL = {
+KILL: dict[str, Any] = {
     "old": connection(1000, 1010, ended=5003, frames=frames(False, close_1006=5003)),
     "next": connection(5100, 7150, accepted=7110, frames=frames(True, mount=7120)),
     "from": 5003,
@@ -83,7 +83,7 @@ KILL = {
         [3, {"started": 5010, "ready": 7140}],
     ],
 }
-DEPLOY = {
+DEPLOY: dict[str, Any] = {
     "old": connection(1000, 1010, drained=5060, flushed=5068, ended=5076),
     "next": connection(5061, 5080),
     "from": 5068,
@@ -169,7 +169,7 @@ async def test_panel_in_chromium(camera: Camera, tmp_path: Path) -> None:
         for width, height in SIZES:
             for colours in ("light", "dark"):
                 await phone.set_viewport_size({"width": width, "height": height})
-                await phone.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
+                await phone.emulate_media(color_scheme=colours)
                 await phone.wait_for_function(
                     f"{PANEL}.getElementById('demo-restart').clientWidth <= innerWidth"
                 )
