@@ -47,6 +47,11 @@ class Outbox:
         """Number of the newest message."""
         return self.received + len(self._entries)
 
+    @property
+    def pending(self) -> bool:
+        """Whether there is a message that no token covers; a void one carries nothing."""
+        return any(entry.data is not None for entry in self._entries)
+
     def add(self, data: Data | None, *, secret: bool = False) -> Entry:
         """Number a new message and keep it."""
         entry = Entry(self.sent + 1, data, secret)

@@ -93,6 +93,11 @@ class StashClient:
         return self._tab.state == "over"
 
     @property
+    def unsaved(self) -> bool:
+        """Whether the user has typed or sent what the server has not dealt with, or some of it was lost."""
+        return self._tab.unsaved
+
+    @property
     def errors(self) -> list[Exception]:
         """What handlers have raised, of any tab."""
         return self._site.deployment.errors

@@ -40,7 +40,8 @@ class Tab:
             `seconds` no message could be handled, because of a `drain` or a `loss` (its `cause`).
         rng: for the jitter.
         params: connect params.
-        forms: stashed forms, by name; `None` stands for a field that was touched and holds nothing.
+        forms: stashed forms, by name; `None` stands for a field that was touched and holds nothing. What the view
+            clears is taken out.
         page: what `sign_page` has signed.
         stored: what the tab's storage holds.
 
@@ -85,6 +86,8 @@ class Tab:
         self._draining: int | None = None
         self._lost: tuple[float, str] | None = None
         self._flushed: float | None = None
+        self._missing = False
+        self._unsaved = False
 
     # The page's side.
 
@@ -103,11 +106,17 @@ class Tab:
         """Where the view stands, in the words of docs/protocol.md."""
         return self.machine.state.value
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether the user has typed or sent what the server has not dealt with, or some of it was lost."""
+        return self._missing or self.machine.outbox.pending or bool(self.forms)
+
     def start(self) -> None:
         """Begin to connect."""
-        self._over = False
+        self._over = self._missing = self._unsaved = False
         self._dialer.start()
         self._settle()
+        self._weigh()
 
     def send(self, data: str | bytes, *, secret: bool = False) -> None:
         """Send a message: once, in order, also over restarts and reloads."""
@@ -199,13 +208,15 @@ class Tab:
         self._effects += effects
         if self._running:
             return
-        self._running = True
+        self._running, is_here = True, not self._over
         try:
             while self._effects:
                 self._carry(self._effects.popleft())
         finally:
             self._running = False
         self._settle()
+        if is_here:
+            self._weigh()
 
     def _carry(self, effect: s.Effect) -> None:
         match effect:
@@ -241,11 +252,16 @@ class Tab:
             case s.Page("message", detail):
                 self.message(detail["data"])
             case s.Page(name, detail):
+                self._missing = self._missing or name in ("lost", "failed")
                 self._tell(name, detail)
             case _:  # over, reload, clear, url
                 if isinstance(effect, s.Over):
                     self._over = True
                     self._dialer.stop()
+                elif isinstance(effect, s.Clear):
+                    self.forms = {
+                        name: pairs for name, pairs in (self.forms or {}).items() if name != effect.form
+                    }
                 self.event(type(effect).__name__.lower(), msgspec.structs.asdict(effect))
 
     def _tell(self, name: str, detail: dict[str, Any]) -> None:
@@ -306,6 +322,12 @@ class Tab:
     def _missed(self) -> None:
         self._told = True
         self.event("disconnected", {})
+
+    def _weigh(self) -> None:
+        """Tell the page where its user's work stands, if that is news."""
+        if self.unsaved is not self._unsaved:
+            self._unsaved = self.unsaved
+            self.event("unsaved" if self._unsaved else "saved", {})
 
     def _restart(self, name: str, delay: float, action: Callable[[], object]) -> None:
         self._timers.cancel(name)

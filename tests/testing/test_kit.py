@@ -114,10 +114,46 @@ async def test_a_deploy() -> None:
         await client.synced()
         assert said(client) == ["a", "b"]
     names = [name for name, _ in client.events]
-    assert names == ["mounted", "drain", "synced", "closed", "gap", "mounted", "over"]
+    assert names == (
+        ["mounted", "unsaved", "drain", "synced", "saved", "closed", "gap", "mounted", "unsaved", "saved", "over"]
+    )
     assert dict(client.events)["closed"] == {"code": 1012}
     assert old.stash is not new.stash and len(old.ended) == len(new.ended) == 1
     assert "never" not in client.messages
+
+
+@in_virtual_time
+async def test_where_the_work_stands() -> None:
+    """What was sent is unsaved until it was handled, a form until it is cleared, and what has failed stays so."""
+    app = Quart(__name__)
+    app.secret_key = SECRET
+
+    @app.websocket("/form")
+    @QuartStash(app).view()
+    async def form(view: View[dict[str, Any]]) -> None:
+        async for message in view:
+            if message.data == "raise":
+                raise RuntimeError("no database")
+            if message.data == "save":
+                await view.clear_form("profile")
+
+    async with stash_client(app, "/form", forms={"profile": [("name", "Ada")]}) as client:
+        assert client.unsaved
+        await client.send("validate")
+        await client.synced()
+        assert client.unsaved
+        await client.send("save")
+        await client.synced()
+        assert not client.unsaved
+        assert [name for name, _ in client.events if "saved" in name] == ["unsaved", "saved"]
+        await client.reload()
+        assert not client.unsaved, "what was cleared does not go up again"
+        await client.send("raise")
+        await client.until(lambda: "failed" in dict(client.events))
+        await client.synced()
+        assert client.unsaved
+        await client.reload()
+        assert not client.unsaved
 
 
 @in_virtual_time
@@ -171,7 +207,7 @@ async def test_a_kill_with_a_message_in_hand() -> None:
         assert old.begun == new.begun == ["a"]
         assert said(client) == ["a"]
         assert len(old.ended) == 1
-        assert {name for name, _ in client.events} == {"mounted", "gap"}
+        assert {name for name, _ in client.events} == {"mounted", "unsaved", "gap", "saved"}
 
 
 @in_virtual_time
@@ -187,7 +223,7 @@ async def test_a_kill_of_a_handler_that_does_not_end() -> None:
         await client.synced()
         assert said(client) == list("abcd")
         assert old.begun == ["a"]
-        assert {name for name, _ in client.events} == {"mounted", "gap"}
+        assert {name for name, _ in client.events} == {"mounted", "unsaved", "gap", "saved"}
 
 
 @in_virtual_time
