@@ -114,9 +114,8 @@ async def test_a_deploy() -> None:
         await client.synced()
         assert said(client) == ["a", "b"]
     names = [name for name, _ in client.events]
-    assert names == (
-        ["mounted", "unsaved", "drain", "synced", "saved", "closed", "gap", "mounted", "unsaved", "saved", "over"]
-    )
+    assert names[:7] == ["mounted", "unsaved", "saved", "drain", "synced", "closed", "gap"]
+    assert names[7:] == ["mounted", "unsaved", "saved", "over"]
     assert dict(client.events)["closed"] == {"code": 1012}
     assert old.stash is not new.stash and len(old.ended) == len(new.ended) == 1
     assert "never" not in client.messages

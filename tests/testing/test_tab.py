@@ -336,7 +336,7 @@ async def test_a_drain_with_the_next_process_there() -> None:
     page.tab.send("b")
     await settle()
     assert page.got == ["a", "a,b"]
-    assert page.names == ["mounted", "drain", "synced", "gap", "mounted"]
+    assert page.names == ["mounted", "unsaved", "saved", "drain", "synced", "gap", "mounted", "unsaved", "saved"]
     assert page.detail("gap") == {"seconds": 0, "cause": "drain"}
     assert old.outcomes == {"synced": 1}
     await page.tab.close()
@@ -408,7 +408,7 @@ async def test_a_connection_that_goes_dead() -> None:
     await page.pipes[0].ended()
     assert now() < 31
     assert page.got == ["a"]
-    assert page.names == ["mounted", "gap", "mounted"]
+    assert page.names == ["mounted", "unsaved", "gap", "mounted", "saved"]
     await page.tab.close()
 
 
@@ -479,7 +479,7 @@ async def test_a_finished_view_is_over() -> None:
     page.tab.send("end")
     page.tab.send("late")
     await asyncio.sleep(100)
-    assert page.names == ["mounted", "over", "lost"]
+    assert page.names == ["mounted", "unsaved", "over", "lost"]
     assert page.detail("over")["code"] == 1000
     assert page.detail("lost") == {"numbers": [2], "messages": ["late"]}
     assert (page.tab.state, page.tab.stored, len(page.tries)) == ("over", None, 1)
@@ -494,7 +494,7 @@ async def test_a_breach_is_over() -> None:
     await settle()
     await page.pipes[0].send({"type": "websocket.send", "text": "no frame"})
     await asyncio.sleep(100)
-    assert page.names == ["mounted", "over"]
+    assert page.names == ["mounted", "unsaved", "saved", "over"]
     assert page.detail("over")["code"] == 1002
     assert page.tab.stored is not None and page.tab.stored.token
     assert len(page.tries) == 1
@@ -551,7 +551,7 @@ async def test_what_a_view_tells_the_page() -> None:
 
     page = Page(Process(tell), params={"a": 1}, forms={"profile": [("name", "Ada")]})
     await page.start()
-    assert page.names == ["mounted", "clear", "url"]
+    assert page.names == ["unsaved", "mounted", "clear", "saved", "url"]
     assert page.detail("clear") == {"form": "profile"}
     assert page.detail("url") == {"params": {"page": "3"}}
     await page.tab.close()

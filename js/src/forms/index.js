@@ -418,6 +418,7 @@ export class Forms extends EventTarget {
     this.page.settle();
     this.records.dealt(form);
     this.#dealtWith(this.#controls(form));
+    this.#changed();
   }
 
   /** @param {Control} control */
