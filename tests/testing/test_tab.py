@@ -336,7 +336,17 @@ async def test_a_drain_with_the_next_process_there() -> None:
     page.tab.send("b")
     await settle()
     assert page.got == ["a", "a,b"]
-    assert page.names == ["mounted", "unsaved", "saved", "drain", "synced", "gap", "mounted", "unsaved", "saved"]
+    assert page.names == [
+        "mounted",
+        "unsaved",
+        "saved",
+        "drain",
+        "synced",
+        "gap",
+        "mounted",
+        "unsaved",
+        "saved",
+    ]
     assert page.detail("gap") == {"seconds": 0, "cause": "drain"}
     assert old.outcomes == {"synced": 1}
     await page.tab.close()
