@@ -124,6 +124,7 @@ export class Session {
   /** Whether a message would be lost with the page: storage does not hold it, and it is on no wire either. */
   get exposed() {
     const { machine } = this;
+    if (machine.state === "over") return false; // what is left goes nowhere from this page
     const kept = this.#stored && this.#world.areas.tab.persistent;
     const gone = machine.state === "live" && !this.socket?.bufferedAmount;
     const waiting = gone ? machine.unsent() : machine.outbox.after();

@@ -128,9 +128,7 @@ export class StashSocket extends Target {
       this.#forms?.addEventListener(type, tell, { signal: this.#stop.signal });
     }
     this.#forms?.addEventListener("changed", () => this.#look(), { signal: this.#stop.signal });
-    if (options.guard) {
-      globalThis.addEventListener?.("beforeunload", (event) => this.#guard(event), { signal: this.#stop.signal });
-    }
+    if (options.guard) globalThis.addEventListener?.("beforeunload", this.#guard);
     const { backoff = new Backoff(), storage, WebSocket, connectTimeout: timeout } = options;
     const areas = storage === undefined ? page.areas : injected(storage, { identity: page.identity, now: options.now });
     const world = { url: this.url, name: this.name, binding, page, areas, backoff, now: this.#now, WebSocket, timeout };
@@ -230,6 +228,7 @@ export class StashSocket extends Target {
       throw new DOMException(`the close code may not be ${code}`, "InvalidAccessError");
     }
     if (reason !== undefined && size(reason) > 123) throw new DOMException("the reason is too long", "SyntaxError");
+    globalThis.removeEventListener?.("beforeunload", this.#guard);
     if (this.#state > OPEN) return;
     this.#state = CLOSING;
     this.#session.handle({ do: "quit", code, reason });
@@ -355,12 +354,12 @@ export class StashSocket extends Target {
     this.#emit(new Event(unsaved ? "unsaved" : "saved"));
   }
 
-  /** Have the browser ask, if leaving would lose something. @param {BeforeUnloadEvent} event */
-  #guard(event) {
+  /** Has the browser ask, if leaving would lose something. @type {(event: BeforeUnloadEvent) => void} */
+  #guard = (event) => {
     if (this.#page.abandoned || !(this.#session.exposed || this.#forms?.isExposed(this.#within))) return;
     event.preventDefault();
     event.returnValue = true;
-  }
+  };
 
   /** @param {string} reason */
   #reload(reason) {

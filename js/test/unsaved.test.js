@@ -282,6 +282,19 @@ test("the guard asks for forms that storage does not hold", async () => {
   assert.equal(asks(), true);
 });
 
+test("the guard goes on for the forms of a view that has ended, which may be loaded anew, until the page closes the socket", async () => {
+  const socket = open({ guard: true });
+  await rest();
+  socket.send("a secret that nobody sends any more", { secret: true });
+  network.last.hear("no frame");
+  await pass(3_000);
+  assert.deepEqual([socket.readyState, asks()], [StashSocket.CLOSED, false]);
+  page.forms.exposed = true;
+  assert.equal(asks(), true);
+  socket.close();
+  assert.equal(asks(), false);
+});
+
 test("the guard does not hold up a page that is loaded anew since somebody else has logged in", async () => {
   const socket = open({ guard: true });
   await rest();

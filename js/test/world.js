@@ -189,6 +189,7 @@ export class Tab {
       localStorage: this.local,
       navigator: { locks: this.locks },
       addEventListener: window.addEventListener.bind(window),
+      removeEventListener: window.removeEventListener.bind(window),
       window: /** @type {any} */ ({}),
     };
     globals.window.parent = globals.window;

@@ -4,7 +4,7 @@ import { StashSocket, install } from "quart-stash";
 import type { DrainEvent, StashSocketEventMap, StashSocketOptions } from "quart-stash";
 import { morph } from "quart-stash/morph";
 
-const options: StashSocketOptions = { params: () => ({ open: true }), forms: document };
+const options: StashSocketOptions = { guard: true, params: () => ({ open: true }), forms: document };
 const socket = new StashSocket("/checkout/1", options);
 declare const saving: Promise<Response>;
 
@@ -60,6 +60,13 @@ socket.addEventListener("stale", (event) => {
   event.preventDefault();
   return event.detail.reloads ? event.detail.reason.trim() : "";
 });
+for (const type of ["unsaved", "saved"] as const) socket.addEventListener(type, () => socket.unsaved === (type === "unsaved"));
+socket.onsaved = (event) => {
+  // @ts-expect-error it has no details
+  event.detail;
+};
+// @ts-expect-error that is the server's to say
+socket.unsaved = false;
 for (const type of ["disconnected", "reconnected"] as const) socket.addEventListener(type, ({ detail }) => detail);
 // @ts-expect-error only a drain can be put off
 socket.addEventListener("mounted", (event) => event.waitUntil(saving));
