@@ -48,6 +48,22 @@ test("work is unsaved from the moment that a message is sent until a token cover
   assert.deepEqual(heard.length, 4);
 });
 
+test("every event has a handler, and one can see to what was lost as a listener can", async () => {
+  const socket = open();
+  const heard = told(socket);
+  const handled = /** @type {string[]} */ ([]);
+  socket.onunsaved = socket.onsaved = ({ type }) => handled.push(type);
+  socket.onlost = (event) => {
+    handled.push(`${event.type} ${event.detail.numbers}`);
+    event.preventDefault();
+  };
+  await rest();
+  socket.send("one");
+  network.last.hear('{"type":"finished","received":0}');
+  assert.deepEqual(handled, ["unsaved", "lost 1", "saved"]);
+  assert.deepEqual(heard.map(([type]) => type), ["unsaved", "saved"]);
+});
+
 test("a token that covers some of the messages saves nothing yet", async () => {
   const socket = open();
   const heard = told(socket);
