@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.browser.note import address, noting, write
 from tests.browser.tab import Tab
 
 PART = '<div contenteditable data-stash="part" style="min-height: 1em">said</div>'
-FIELDS = {
+FIELDS: dict[str, tuple[str, Callable[[FormPage], None]]] = {
     "text": ('<input name="a" value="said">', lambda page: page.fill("[name=a]", "typed")),
     "box": ('<input type="checkbox" name="a" checked>', lambda page: page.click("[name=a]")),
     "select": (
