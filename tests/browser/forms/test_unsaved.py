@@ -174,6 +174,11 @@ import("/_stash/quart-stash.js").then(({ StashSocket }) => {
 """
 WORDS = {"unsaved": "Unsaved changes", "saved": "All changes saved"}
 SPEAK = "for (const [name, text] of Object.entries(arguments[0])) document.querySelector('stash-status').setAttribute(name, text)"
+# A token covers all messages, and the work is unsaved nevertheless.
+REFUSED = """
+import(document.querySelector("script[src*=profile]").src)
+  .then(({ socket: { stats, unsaved } }) => stats.sent === stats.received && unsaved)
+"""
 PROCESSED = "+processed.value > 0 && processed.value === sent.value"
 
 
@@ -247,5 +252,6 @@ async def test_it_is_said(tab: Tab, tmp_path: Path) -> None:
         tab.fill("#email", "nobody")
         tab.click("#save")
         tab.wait_for(f"{PROCESSED} && document.querySelector('[data-error=email]').textContent")
+        tab.wait_for(REFUSED)
         said_of_work(tab, "unsaved", "saved", "unsaved")
         assert violations(tab) == []
