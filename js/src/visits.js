@@ -8,6 +8,7 @@
  */
 
 import { hash } from "./binding.js";
+import { isPrerendered } from "./lifecycle.js";
 import { granted } from "./storage.js";
 
 /** @typedef {import("./storage.js").Area} Area */
@@ -142,7 +143,7 @@ export class Visits {
     /** @type {Map<string, string>} */
     const listed = new Map(navigation?.entries?.().map((/** @type {any} */ { key, url }) => [key, url]));
     // Without such a list, only a frame is known to lose its entry where it stands. A new window has a copy of its opener's.
-    const replaces = navigation ? !(opener && history.length === 1) : frame() !== "";
+    const replaces = navigation ? !(opener && history.length === 1) && !isPrerendered() : frame() !== "";
     const here = spot();
     /** @type {{ key: string, mark: Mark, until: number }[]} */
     const gone = [];

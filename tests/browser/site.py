@@ -30,12 +30,14 @@ class Site:
     Attributes:
         body: what stands in the body of every page but `/other`, which has nothing in it.
         script: the module that runs in it, which can import the sources from `/js/`, and packages from `/modules/`; then `window.ready` is true.
+        pages: whole pages, by their paths, in place of that.
         held: until it is set, a page with `/held.css` in it is loading.
     """
 
     def __init__(self) -> None:
         self.body = ""
         self.script = ""
+        self.pages: dict[str, str] = {}
         self.held = threading.Event()
         site = self
 
@@ -90,6 +92,8 @@ class Site:
             return "text/css", b""
         if path == "/favicon.ico":
             return "image/x-icon", b""
+        if path in self.pages:
+            return "text/html; charset=utf-8", self.pages[path].encode()
         body, script = ("", "") if path == "/other" else (self.body, self.script)
         return "text/html; charset=utf-8", (
             f"<!doctype html><title>{path}</title><script>{NOTE_ERRORS}</script><body>{body}"

@@ -357,10 +357,20 @@ export class Forms extends EventTarget {
   #isMoving() {
     const { forms } = this.page;
     if (this.records.moved(forms.keys())) {
-      const open = [...forms.values()].flatMap(({ fields }) => [...fields.values()].filter(({ secret, controls }) => !secret && controls[0]));
-      this.#seen = new Map(open.map((field) => [field.controls[0], read(field)]));
+      const fields = [...forms.values()].flatMap((bound) => [...bound.fields.values()]);
+      this.#seen = new Map(fields.map((field) => [field.controls[0], this.#known(field)]));
     }
     return this.records.standing.length > 0;
+  }
+
+  /**
+   * @param {Field} field
+   * @returns {readonly string[] | null} what is known to have stood in it: the page may be told late that it has moved on
+   */
+  #known(field) {
+    const entry = this.records.get(field.form, field.key);
+    const isRead = entry?.control && entry.control === field.controls[0] && !this.page.isDirty(field);
+    return field.secret ? null : isRead && !entry.file ? entry.mine : read(field);
   }
 
   /** @returns {boolean} whether it has, and some of them are not any more */
