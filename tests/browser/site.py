@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,14 @@ class Site:
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
+            def setup(self) -> None:
+                super().setup()
+                site._connections.add(self.connection)
+
+            def finish(self) -> None:
+                site._connections.discard(self.connection)
+                super().finish()
+
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
                 kind, content = site.answer(path)
@@ -65,19 +74,34 @@ class Site:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        self._handler = Handler
+        self._connections: set[socket.socket] = set()
+        self._port = 0
+        self.start()
+        self.url = f"http://127.0.0.1:{self._port}/"
+
+    def start(self) -> None:
+        """Serve, at the same address as before."""
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self._port), self._handler)
+        self._port = self._server.server_port
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         ).start()
+
+    def stop(self) -> None:
+        """Be down: connections are refused, and open ones end."""
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.held.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self.stop()
 
     def answer(self, path: str) -> tuple[str, bytes]:
         """Return type and content of what is at a path."""

@@ -76,6 +76,8 @@ export class Forms extends EventTarget {
   #submits = new Map();
   /** Forms that have been rendered into since the page moved on. @type {WeakSet<Element>} */
   #rendered = new WeakSet();
+  /** Whether a rendering has just been told. */
+  #rendering = false;
   /** What stood in the fields when it did, by their first controls. @type {Map<Control | undefined, readonly string[] | null>} */
   #seen = new Map();
 
@@ -118,7 +120,7 @@ export class Forms extends EventTarget {
       },
     });
     this.watcher = new Watcher(root, {
-      moved: () => this.#isMoving(),
+      moved: () => this.#isMoving() || this.#rendering,
       rendered: (form) => this.#rendered.add(form),
       dealt: (form) => this.#serverDealt(form),
       changed: () => this.#pageChanged(),
@@ -291,8 +293,15 @@ export class Forms extends EventTarget {
 
   /** The page has been rendered: brings it together with what is the user's, at once. */
   update() {
+    this.#rendering = true;
     this.watcher.pending((part) => this.page.renderedAnew(part));
     this.#pageChanged({ rendered: true });
+    // Who renders first moves on right after it.
+    queueMicrotask(() => {
+      this.#rendering = false;
+      if (this.#hasMoved()) this.#pageChanged();
+      this.#rendered = new WeakSet();
+    });
   }
 
   /** Writes to storage what has changed. */
