@@ -59,7 +59,11 @@ export function claim(name, { locks, Channel, patience = 500 } = {}) {
 function lock(locks, name, patience) {
   return new Promise((settle) => {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), patience);
+    const timer = setTimeout(async () => {
+      // A busy browser may take longer to grant a lock than another page to give it up: but it knows whether one holds it.
+      const { held = [] } = (await locks.query?.().catch(() => null)) ?? { held: [{ name }] };
+      if (held.some((lock) => lock.name === name)) abort.abort();
+    }, patience);
     const held = () => /** @type {Promise<void>} */ (new Promise((release) => {
       clearTimeout(timer);
       settle(() => release());

@@ -175,6 +175,18 @@ test("a query that is replaced makes no other visit, and one that is pushed does
   assert.equal(at("k5", "https://shop.example/checkout/1?step=1"), first);
 });
 
+test("a browser that is slow to grant a lock makes no copy of a page", async () => {
+  open().send("a");
+  await rest();
+  unload();
+  tab.locks.delay = 5_000;
+  page = tab.load();
+  const socket = open();
+  await pass(5_000);
+  assert.equal(page.page.owner, true);
+  assert.equal(socket.stats.sent, 1);
+});
+
 test("the slot follows a page that moves to another history entry", async () => {
   const socket = open();
   await rest();

@@ -51,8 +51,16 @@ export class FakeLocks {
   /** @type {Map<string, Promise<unknown>>} */
   held = new Map();
 
+  /** Milliseconds that it takes to grant one. */
+  delay = 0;
+
+  async query() {
+    return { held: [...this.held.keys()].map((name) => ({ name })) };
+  }
+
   /** @param {string} name @param {{ signal: AbortSignal }} options @param {() => Promise<unknown>} hold */
   async request(name, { signal }, hold) {
+    if (this.delay > 0) await new Promise((granted) => setTimeout(granted, this.delay));
     while (this.held.has(name)) {
       const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       await Promise.race([this.held.get(name), aborted]);

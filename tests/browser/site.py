@@ -56,8 +56,11 @@ class Site:
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
-                kind, content = site.answer(path)
-                self.send_response(200)
+                try:
+                    status, (kind, content) = 200, site.answer(path)
+                except FileNotFoundError:
+                    status, kind, content = 404, "text/plain", b""
+                self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
                 if path.startswith(("/js/", "/static/", "/modules/")):

@@ -395,7 +395,7 @@ export class Forms extends EventTarget {
   #moveOn() {
     if (!this.#isMoving()) return null;
     const left = this.records.standing.filter((name) => !this.#stands(name));
-    this.#rendered = new WeakSet();
+    if (!this.#rendering) this.#rendered = new WeakSet();
     const typed = left.flatMap((name) => this.records.of(name).map((entry) => ({ name, entry })));
     for (const name of left) this.records.leave(name);
     const shown = typed.flatMap(({ name, entry: { control, mine, ...place } }) => {

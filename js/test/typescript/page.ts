@@ -60,7 +60,7 @@ socket.addEventListener("stale", (event) => {
   event.preventDefault();
   return event.detail.reloads ? event.detail.reason.trim() : "";
 });
-for (const type of ["disconnected", "reconnected"] as const) socket.addEventListener(type, ({ detail }) => detail);
+for (const type of ["disconnected", "reconnected", "refused"] as const) socket.addEventListener(type, ({ detail }) => detail);
 // @ts-expect-error only a drain can be put off
 socket.addEventListener("mounted", (event) => event.waitUntil(saving));
 // @ts-expect-error a drain is no click
