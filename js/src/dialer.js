@@ -47,6 +47,10 @@ export class Dialer {
   #told = false;
   /** Attempts in a row that have failed at once. */
   #failures = 0;
+  /** Milliseconds that were waited between them. */
+  #waited = 0;
+  /** Milliseconds within which a server that was leaving asked to come: until then it may refuse because of the crowd. */
+  #crowd = 0;
   /** Whether the server was up when it was last asked. */
   #up = false;
   /** Attempts in a row that it has refused, and was up before and after. */
@@ -82,10 +86,14 @@ export class Dialer {
   dial(wait) {
     if (this.#stopped || this.#attempt !== null) return;
     if (wait === null) return this.#connect();
+    this.#crowd = wait;
     // Who hangs was not refused: the server's delay is not meant.
     const refusals = Math.max(this.#strangers, this.refused ? this.#refusals : 0);
     const delay = refusals ? Math.min(LINGER * 2 ** refusals, SELDOM) : this.#hung ? 0 : wait;
-    this.#timer ??= setTimeout(() => this.#connect(), this.backoff.next(delay));
+    if (this.#timer) return;
+    const pause = this.backoff.next(delay);
+    this.#waited += pause;
+    this.#timer = setTimeout(() => this.#connect(), pause);
   }
 
   /** Try now what was to be tried later. */
@@ -223,7 +231,7 @@ export class Dialer {
       this.#brisk = Math.min(Math.max(4 * (Date.now() - began), LEAST), this.timeout);
       if (!this.#sockets.has(conn)) return;
       this.#attempt = null;
-      this.#failures = this.#refusals = 0;
+      this.#failures = this.#refusals = this.#waited = 0;
       this.#up = false;
       if (made.protocol === SUBPROTOCOL) return handlers.open(conn);
       this.#stranger();
@@ -262,7 +270,7 @@ export class Dialer {
       if (this.#failures === 0) return;
       this.#up = now;
       this.#refusals = up && now ? this.#refusals + 1 : this.refused ? this.#refusals : 0;
-      if (this.#refusals >= REFUSALS) this.#refuse();
+      if (this.#refusals >= REFUSALS && this.#waited >= this.#crowd) this.#refuse();
     });
   }
 

@@ -218,7 +218,10 @@ export class Page {
     if (release) return true;
     // Nothing is waited for from here on: a copy with a name of its own must not pass for the owner of what it holds.
     // With its page the whole tab is copied, all its history entries; of a frame that is not so sure.
-    if (!this.owner && key === NAME) disown(this.areas.tab, new Area(tab));
+    if (!this.owner && key === NAME) {
+      disown(this.areas.tab, new Area(tab));
+      this.visits.disown();
+    }
     const renamed = random();
     try {
       tab.setItem(key, renamed);

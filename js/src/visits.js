@@ -127,7 +127,7 @@ export class Visits {
    * @returns {Mark | null}
    */
   #mark(entry) {
-    const mark = this.#area.read(MARK + entry);
+    const mark = this.#area.read(MARK + entry, { late: true });
     return typeof mark?.place === "string" ? mark : null;
   }
 
@@ -144,7 +144,8 @@ export class Visits {
     const listed = new Map(navigation?.entries?.().map((/** @type {any} */ { key, url }) => [key, url]));
     // Without such a list, only a frame is known to lose its entry where it stands. A new window has a copy of its opener's.
     const replaces = navigation ? !(opener && history.length === 1) && !isPrerendered() : frame() !== "";
-    const here = spot();
+    // Of a page that is loaded anew the number of entries does not tell: the browser's own page may have been one.
+    const same = isReloaded() ? part(spot()) : spot();
     /** @type {{ key: string, mark: Mark, until: number }[]} */
     const gone = [];
     for (const key of this.#area.keys(MARK)) {
@@ -154,14 +155,24 @@ export class Visits {
       if (!mark) continue;
       const url = listed.get(name);
       // What is listed may have become another page; what is not may be beyond a page of another origin.
-      const isGone = url ? hash(new URL(url).pathname) !== mark.path : replaces && mark.spot === here;
-      if (name === entry || (mark.left && (mark.gone || isGone))) gone.push({ key, mark, until: x });
+      const isGone = url ? hash(new URL(url).pathname) !== mark.path : replaces && (mark.spot === same || part(mark.spot) === same);
+      // A page on its way to the browser's own may not get to say that it leaves; but a frame may be another one's place.
+      const isLeft = mark.left || frame() === "";
+      if (name === entry || (isLeft && (mark.gone || isGone))) gone.push({ key, mark, until: x });
     }
     gone.sort((a, b) => b.until - a.until);
     const found = gone.find(({ mark }) => mark.address === address);
     if (found) this.#area.remove(found.key);
     this.orphans = gone.flatMap(({ mark }) => (mark.address === address ? [] : [mark.place]));
     return found?.mark;
+  }
+
+  /** This tab is a copy: what is noted of entries that it does not have is its original's. */
+  disown() {
+    const { navigation } = /** @type {any} */ (globalThis);
+    if (!navigation) return;
+    const listed = new Set(navigation.entries().map((/** @type {any} */ { key }) => MARK + key));
+    for (const key of this.#area.keys(MARK)) if (!listed.has(key)) this.#area.remove(key);
   }
 }
 
@@ -179,7 +190,20 @@ function here() {
 /** @returns {string} where this page stands in the tab's history, and its frame in the tab */
 function spot() {
   const { navigation, history } = /** @type {any} */ (globalThis);
-  return `${navigation?.currentEntry?.index ?? ""} ${history?.length ?? ""} ${frame()}`;
+  return `${history?.length ?? ""} ${navigation?.currentEntry?.index ?? ""} ${frame()}`;
+}
+
+/** @param {string} spot @returns {string} without the number of entries */
+const part = (spot) => spot.replace(/^\d* /, "");
+
+/** @returns {boolean} whether the tab's page was loaded anew; of one of another origin it can't be told */
+function isReloaded() {
+  try {
+    const { performance } = /** @type {any} */ (globalThis).top ?? globalThis;
+    return performance.getEntriesByType("navigation")[0]?.type === "reload";
+  } catch {
+    return false;
+  }
 }
 
 /** @returns {string | null} the history entry that this page was in before it was loaded anew */

@@ -129,6 +129,16 @@ test("of messages that were left in an entry which is gone, and at another addre
   assert.ok(!keys().some((key) => key.includes("@k1/")));
 });
 
+test("a copy of a tab keeps what is noted of the entries that it has, and of no others", async () => {
+  listed();
+  await rest();
+  const copy = tab.duplicate();
+  copy.entries = [{ key: "k9", url: tab.href }];
+  page = copy.load();
+  await pass(600);
+  assert.deepEqual([...copy.session.items.keys()].filter((key) => key.includes("identity@")).map((key) => key.replace(/.*@/, "")), ["k9"]);
+});
+
 test("an entry that has become another page is gone, and who comes to its address again is on the same visit", async () => {
   const { href } = tab;
   listed();

@@ -755,6 +755,24 @@ for (const [what, readiness] of /** @type {const} */ ([
   });
 }
 
+test("a server that asked its clients to come within some time refuses because of the crowd until then", async () => {
+  const heard = record(open());
+  await rest();
+  network.mood = "refuse";
+  const { server } = network.last;
+  server.state = "draining";
+  server.send({ type: "drain", drain: "d1", deadline: 9_000, delay: 30_000 });
+  await rest();
+  tab.readiness = new Response("ready\n");
+  server.settle();
+  await rest();
+  network.sockets[0]?.end(1012);
+  await refuse(29);
+  assert.ok(!types(heard).includes("refused"));
+  await refuse(300);
+  assert.ok(types(heard).includes("refused"));
+});
+
 test("a server that comes up between two attempts has refused none", async () => {
   const heard = record(open());
   await rest();

@@ -125,6 +125,10 @@ class Dialer:
         self._brisk = _CONNECT
         self._slow = 0
         self._refusals = 0
+        self._waited = 0.0  # seconds that were waited between them
+        self._crowd = (
+            0.0  # seconds within which a leaving server asked to come: it may refuse because of the crowd
+        )
 
     def start(self) -> None:
         """Make connections again, the first one at once."""
@@ -147,11 +151,13 @@ class Dialer:
         if wait is None:
             self._connect()
         elif self._timer is None:
+            self._crowd = wait / 1000
             # Who hangs was not refused: the server's delay is not meant.
             delay = 0 if self._hung else wait
             if self.refused:
                 delay = int(1000 * min(_LINGER * 2**self._refusals, _SELDOM))
             seconds = self._backoff.next(delay) / 1000
+            self._waited += seconds
             self._timer = self._loop.call_later(seconds, self._connect)
 
     def send(self, conn: int, data: str | bytes) -> None:
@@ -235,7 +241,7 @@ class Dialer:
                 while True:
                     data = await connection.receive()
                     if conn in self._wires:
-                        self._refusals, self.refused = 0, False
+                        self._refusals, self._waited, self.refused = 0, 0.0, False
                         self._heard(conn, data)
             finally:
                 writer.cancel()
@@ -258,8 +264,8 @@ class Dialer:
         if refused:
             self._refusals += 1
         elif not self.refused:
-            self._refusals = 0
-        if self._refusals >= _REFUSALS and not self.refused:
+            self._refusals, self._waited = 0, 0.0
+        if self._refusals >= _REFUSALS and self._waited >= self._crowd and not self.refused:
             self.refused = True
             self._tell_refused()
 
