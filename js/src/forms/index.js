@@ -44,6 +44,8 @@ import { Watcher } from "./watch.js";
 const SAVE_INTERVAL = 1000;
 const DAY = 86_400_000;
 const MAX_UNTOLD = 1000;
+/** So many times, a save's interval apart, the forms of another visit are looked at: a router may have to wait for its server. */
+const MAX_LOOKS = 10;
 
 /**
  * Makes the recovery of the forms under `root`; nothing happens before `start()`.
@@ -76,6 +78,8 @@ export class Forms extends EventTarget {
   #submits = new Map();
   /** Forms that have been rendered into since the page moved on. @type {WeakSet<Element>} */
   #rendered = new WeakSet();
+  /** How often it is still to be looked whether they have been given other values, which can't be observed. */
+  #looks = 0;
   /** Whether a rendering has just been told. */
   #rendering = false;
   /** What stood in the fields when it did, by their first controls. @type {Map<Control | undefined, readonly string[] | null>} */
@@ -310,6 +314,7 @@ export class Forms extends EventTarget {
     this.#cancel();
     this.records.save();
     this.reconciler.rest();
+    if (this.records.standing.length > 0 && this.#looks-- > 0) this.#schedule();
     this.#changed();
   }
 
@@ -367,6 +372,8 @@ export class Forms extends EventTarget {
     const { forms } = this.page;
     if (this.records.moved(forms.keys())) {
       const fields = [...forms.values()].flatMap((bound) => [...bound.fields.values()]);
+      this.#looks = MAX_LOOKS;
+      this.#schedule();
       this.#seen = new Map(fields.map((field) => [field.controls[0], this.#known(field)]));
     }
     return this.records.standing.length > 0;
