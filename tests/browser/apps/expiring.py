@@ -34,7 +34,8 @@ PAGE = """<!doctype html><title>Note</title><script>window.errors = []; window.h
   for (const type of ["disconnected", "refused", "reconnected", "lost"]) socket.addEventListener(type, () => heard.push(type));
 </script>"""
 
-FORM = """<!doctype html><title>Log in</title>{{ stash_script() }}
+# Without the tag: whoever is here is nobody, and what another user has stashed in this tab would be discarded.
+FORM = """<!doctype html><title>Log in</title>
 <form method="post"><input name="user" value="ada"><button id="in">Log in</button></form>"""
 DONE = """<!doctype html><title>Logged in</title>{{ stash_script() }}<p>You can close this tab.</p>"""
 
