@@ -61,6 +61,7 @@ export class FakeLocks {
   /** @param {string} name @param {{ signal: AbortSignal }} options @param {() => Promise<unknown>} hold */
   async request(name, { signal }, hold) {
     if (this.delay > 0) await new Promise((granted) => setTimeout(granted, this.delay));
+    signal.throwIfAborted();
     while (this.held.has(name)) {
       const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       await Promise.race([this.held.get(name), aborted]);

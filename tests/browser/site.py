@@ -32,6 +32,7 @@ class Site:
         body: what stands in the body of every page but `/other`, which has nothing in it.
         script: the module that runs in it, which can import the sources from `/js/`, and packages from `/modules/`; then `window.ready` is true.
         pages: whole pages, by their paths, in place of that.
+        asked: the paths that were asked for.
         held: until it is set, a page with `/held.css` in it is loading.
     """
 
@@ -39,6 +40,7 @@ class Site:
         self.body = ""
         self.script = ""
         self.pages: dict[str, str] = {}
+        self.asked: list[str] = []
         self.held = threading.Event()
         site = self
 
@@ -56,6 +58,7 @@ class Site:
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
+                site.asked.append(path)
                 try:
                     status, (kind, content) = 200, site.answer(path)
                 except FileNotFoundError:

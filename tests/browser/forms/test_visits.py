@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 import pytest
 from selenium.common.exceptions import WebDriverException
 
 from tests.browser.site import NOTE_ERRORS, Site
-from tests.browser.tab import Tab
+from tests.browser.tab import PATIENCE, Tab
 
 PAGE = """<!doctype html><title>{path}</title><meta name="turbo-cache-control" content="no-preview">
 <script>{errors}</script>
@@ -219,3 +220,41 @@ def test_a_frame_whose_page_is_reloaded(site: Site, tab: Tab) -> None:
     tab.run("window.marked = true; location.href = '/outer?anew'")
     tab.wait_for("!window.marked && frames[0].socket")
     assert tab.evaluate("frames[0].socket.stats.sent") == 0
+
+
+WITNESS = """<script>
+window.made = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...a) {
+    super(...a);
+    made.push(document.prerendering);
+  }
+};
+</script>"""
+PRERENDERING = """<!doctype html><title>first</title><script>{errors}</script>
+<script type="module" src="/static/quart-stash.js" data-quart-stash data-identity="ada"></script>
+<a id="go" href="/view">next</a><form data-stash="note"><input name="note" id="note"></form>
+<script type="speculationrules">{{"prerender": [{{"urls": ["/view"], "eagerness": "immediate"}}]}}</script>"""
+READY = "performance.getEntriesByType('navigation')[0].activationStart > 0 && made.length > 0"
+
+
+@pytest.mark.parametrize("browser", ["chromium"], indirect=True)
+async def test_prerendered(site: Site, tab: Tab) -> None:
+    """A page that the browser renders ahead opens nothing before it is shown; then it stashes, over a reload, too."""
+    site.pages["/view"] = WITNESS + VIEW.format(errors=NOTE_ERRORS)
+    site.pages["/first"] = PRERENDERING.format(errors=NOTE_ERRORS)
+    tab.goto(f"{site.url}first")
+    write(tab, "of the first", into="#note")
+    async with asyncio.timeout(PATIENCE):
+        while "/view" not in site.asked:
+            await asyncio.sleep(0.01)
+    tab.click("#go")
+    tab.wait_for(READY)
+    assert tab.evaluate("made.every((prerendered) => !prerendered)")
+    assert tab.value("#note") == ""
+    write(tab, "half a", into="#note")
+    tab.run("socket.send('queued')")
+    tab.reload()
+    tab.wait_for(KEPT.replace("at.", "window."))
+    tab.back()
+    assert tab.value("#note") == "of the first"
