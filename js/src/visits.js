@@ -18,6 +18,7 @@ import { granted } from "./storage.js";
  * @property {string} path hashed, as the next: there may be a ticket in it
  * @property {string} address path and query
  * @property {string} spot where in the tab's history it was
+ * @property {string} [page] the history entry of the tab's page, of which this may be a frame
  * @property {boolean} left whether its page has gone
  * @property {boolean} [gone] whether another page has its place in the history
  */
@@ -112,6 +113,7 @@ export class Visits {
   #write(left) {
     /** @type {Mark} */
     const mark = { place: this.#place, path: this.#path, address: this.#address, spot: spot(), left };
+    mark.page = tab()?.currentEntry?.key;
     this.#area.write(MARK + this.#entry, mark);
   }
 
@@ -146,6 +148,9 @@ export class Visits {
     const replaces = navigation ? !(opener && history.length === 1) && !isPrerendered() : frame() !== "";
     // Of a page that is loaded anew the number of entries does not tell: the browser's own page may have been one.
     const same = isReloaded() ? part(spot()) : spot();
+    // A history that is full does not grow: but a page that can be come back to still has its frames.
+    const others = new Set(tab()?.entries().map((/** @type {any} */ { key }) => key));
+    others.delete(tab()?.currentEntry?.key);
     /** @type {{ key: string, mark: Mark, until: number }[]} */
     const gone = [];
     for (const key of this.#area.keys(MARK)) {
@@ -155,7 +160,8 @@ export class Visits {
       if (!mark) continue;
       const url = listed.get(name);
       // What is listed may have become another page; what is not may be beyond a page of another origin.
-      const isGone = url ? hash(new URL(url).pathname) !== mark.path : replaces && (mark.spot === same || part(mark.spot) === same);
+      const isHere = (mark.spot === same || part(mark.spot) === same) && !others.has(mark.page);
+      const isGone = url ? hash(new URL(url).pathname) !== mark.path : replaces && isHere;
       // A page on its way to the browser's own may not get to say that it leaves; but a frame may be another one's place.
       const isLeft = mark.left || frame() === "";
       if (name === entry || (isLeft && (mark.gone || isGone))) gone.push({ key, mark, until: x });
@@ -191,6 +197,15 @@ function here() {
 function spot() {
   const { navigation, history } = /** @type {any} */ (globalThis);
   return `${history?.length ?? ""} ${navigation?.currentEntry?.index ?? ""} ${frame()}`;
+}
+
+/** @returns {any} the history of the tab's page, where the browser tells it, and it is of this origin */
+function tab() {
+  try {
+    return /** @type {any} */ (globalThis).top.navigation;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @param {string} spot @returns {string} without the number of entries */
