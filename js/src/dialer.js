@@ -7,6 +7,7 @@ import { SUBPROTOCOL } from "./frames.js";
  * @property {(conn: number) => void} open
  * @property {(conn: number, data: string | ArrayBuffer) => void} frame
  * @property {(conn: number, code: number, reason: string) => void} end not said of a connection that was closed from here
+ * @property {() => void} refused the server is up, and refuses to connect; said once, until a connection opens
  * @property {() => boolean} served whether an old connection still serves the page: then an attempt that hangs is better off
  *   tried again
  */
@@ -20,8 +21,10 @@ const STRANGER = 4404;
 const LINGER = 2_000;
 /** Milliseconds that an attempt may always take. */
 const LEAST = 500;
-/** Milliseconds within which an address is tried again where no view is: it may be one after a deploy, and not before. */
+/** Milliseconds within which an address is tried again that refuses: it may be another matter after a deploy, or a log-in. */
 const SELDOM = 60_000;
+/** Attempts in a row that a server which is up has to refuse. */
+const REFUSALS = 3;
 
 export class Dialer {
   #count = 0;
@@ -42,14 +45,28 @@ export class Dialer {
   #strangers = 0;
   /** Whether the console has been told of them. */
   #told = false;
+  /** Attempts in a row that have failed at once. */
+  #failures = 0;
+  /** Milliseconds that were waited between them. */
+  #waited = 0;
+  /** Milliseconds within which a server that was leaving asked to come: until then it may refuse because of the crowd. */
+  #crowd = 0;
+  /** Whether the server was up when it was last asked. */
+  #up = false;
+  /** Attempts in a row that it has refused, and was up before and after. */
+  #refusals = 0;
+  /** Whether the server is up, and refuses to connect. */
+  refused = false;
 
   /**
    * @param {string} url
    * @param {Handlers} handlers
-   * @param {{ backoff: import("./backoff.js").Backoff, WebSocket?: typeof WebSocket, timeout?: number }} options
+   * @param {{ backoff: import("./backoff.js").Backoff, ready?: () => Promise<boolean>, WebSocket?: typeof WebSocket,
+   *   timeout?: number }} options `ready`: whether the server is up
    */
-  constructor(url, handlers, { backoff, WebSocket: Socket, timeout = 4_000 }) {
+  constructor(url, handlers, { backoff, ready, WebSocket: Socket, timeout = 4_000 }) {
     this.url = url;
+    this.ready = ready;
     this.handlers = handlers;
     this.backoff = backoff;
     this.Socket = Socket;
@@ -69,9 +86,14 @@ export class Dialer {
   dial(wait) {
     if (this.#stopped || this.#attempt !== null) return;
     if (wait === null) return this.#connect();
+    this.#crowd = wait;
     // Who hangs was not refused: the server's delay is not meant.
-    const delay = this.#strangers ? Math.min(LINGER * 2 ** this.#strangers, SELDOM) : this.#hung ? 0 : wait;
-    this.#timer ??= setTimeout(() => this.#connect(), this.backoff.next(delay));
+    const refusals = Math.max(this.#strangers, this.refused ? this.#refusals : 0);
+    const delay = refusals ? Math.min(LINGER * 2 ** refusals, SELDOM) : this.#hung ? 0 : wait;
+    if (this.#timer) return;
+    const pause = this.backoff.next(delay);
+    this.#waited += pause;
+    this.#timer = setTimeout(() => this.#connect(), pause);
   }
 
   /** Try now what was to be tried later. */
@@ -164,12 +186,16 @@ export class Dialer {
     const conn = (this.#count += 1);
     this.#attempt = conn;
     const began = Date.now();
+    const up = this.#up;
     const { handlers } = this;
     /** @type {(code: number, reason: string) => void} */
     const end = (code, reason) => {
       settle();
-      // Who does not answer may be a view again when it does.
-      if (this.#attempt === conn) this.#strangers = 0;
+      if (this.#attempt === conn) {
+        // Who does not answer may be a view again when it does.
+        this.#strangers = 0;
+        if (!this.#hung) this.#failed(up);
+      }
       // Nothing is said of a socket that was closed from here.
       if (this.#attempt === conn || this.#sockets.has(conn)) {
         this.#forget(conn);
@@ -205,6 +231,8 @@ export class Dialer {
       this.#brisk = Math.min(Math.max(4 * (Date.now() - began), LEAST), this.timeout);
       if (!this.#sockets.has(conn)) return;
       this.#attempt = null;
+      this.#failures = this.#refusals = this.#waited = 0;
+      this.#up = false;
       if (made.protocol === SUBPROTOCOL) return handlers.open(conn);
       this.#stranger();
       made.close();
@@ -212,6 +240,7 @@ export class Dialer {
     made.onmessage = ({ data }) => {
       if (!this.#sockets.has(conn)) return;
       this.#strangers = 0;
+      this.refused = false;
       handlers.frame(conn, data);
     };
     made.onclose = ({ code, reason }) => {
@@ -225,6 +254,30 @@ export class Dialer {
     this.#strangers += 1;
     if (!this.#told) console.error(NO_VIEW, this.url.replace(/\?.*/, ""));
     this.#told = true;
+    if (this.#strangers >= REFUSALS) this.#refuse();
+  }
+
+  /**
+   * An attempt has failed at once: the server is down, or it refuses. Browsers do not say which, so the server is asked.
+   *
+   * @param {boolean} up whether it was up before
+   */
+  #failed(up) {
+    this.#failures += 1;
+    if (!this.ready || this.#failures < 2) return;
+    void this.ready().then((now) => {
+      // Meanwhile a connection may have opened.
+      if (this.#failures === 0) return;
+      this.#up = now;
+      this.#refusals = up && now ? this.#refusals + 1 : this.refused ? this.#refusals : 0;
+      if (this.#refusals >= REFUSALS && this.#waited >= this.#crowd) this.#refuse();
+    });
+  }
+
+  #refuse() {
+    if (this.refused) return;
+    this.refused = true;
+    this.handlers.refused();
   }
 
   #socket() {

@@ -18,6 +18,7 @@
  * @property {CustomEvent<{ received: number }>} synced the final token is stored
  * @property {CustomEvent<{}>} disconnected there has been no connection for half a second
  * @property {CustomEvent<{}>} reconnected there is one again
+ * @property {CustomEvent<{}>} refused the server is up, and lets nobody in here
  * @property {CustomEvent<{ numbers: number[], messages: (Data | Blob)[] }>} lost these messages were never processed; `preventDefault()`: the page sees to them
  * @property {CustomEvent<{ number: number, data?: Data | Blob }>} failed this message was given up; likewise
  * @property {CustomEvent<Restored>} restored of a stashed field

@@ -3,10 +3,11 @@
 /**
  * @typedef {object} Hooks
  * @property {() => void} [hide] the page goes away, maybe for good
- * @property {() => void} [show] it is back from the back/forward cache
+ * @property {() => void} [show] it is back from the back/forward cache, or was prerendered
  * @property {() => void} [hidden] the tab is in the background; nothing may run after this
  * @property {() => void} [visible] the tab is in the foreground, or thawed
  * @property {() => void} [online] the network is back
+ * @property {(key: string | null) => void} [elsewhere] another page of this origin has stored something
  */
 
 /**
@@ -23,6 +24,8 @@ export function watch(hooks) {
   target.addEventListener("pagehide", () => hooks.hide?.(), { signal });
   target.addEventListener("pageshow", (event) => event.persisted && hooks.show?.(), { signal });
   target.addEventListener("online", () => hooks.online?.(), { signal });
+  target.addEventListener("storage", ({ key }) => hooks.elsewhere?.(key), { signal });
+  document.addEventListener("prerenderingchange", () => hooks.show?.(), { signal });
   document.addEventListener("resume", seen, { signal });
   document.addEventListener(
     "visibilitychange",
@@ -30,6 +33,11 @@ export function watch(hooks) {
     { signal },
   );
   return () => stop.abort();
+}
+
+/** @returns {boolean} whether nobody sees the page yet, and maybe nobody will */
+export function isPrerendered() {
+  return /** @type {{ document?: { prerendering?: boolean } }} */ (globalThis).document?.prerendering === true;
 }
 
 /**
@@ -51,7 +59,11 @@ export function claim(name, { locks, Channel, patience = 500 } = {}) {
 function lock(locks, name, patience) {
   return new Promise((settle) => {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), patience);
+    const timer = setTimeout(async () => {
+      // A busy browser may take longer to grant a lock than another page to give it up: but it knows whether one holds it.
+      const { held = [] } = (await locks.query?.().catch(() => null)) ?? { held: [{ name }] };
+      if (held.some((lock) => lock.name === name)) abort.abort();
+    }, patience);
     const held = () => /** @type {Promise<void>} */ (new Promise((release) => {
       clearTimeout(timer);
       settle(() => release());

@@ -1,7 +1,7 @@
 /** What all sockets of one page share: the server's words in its markup, storage, the claim on its tab, its forms. */
 
 import { complain } from "./events.js";
-import { claim, watch } from "./lifecycle.js";
+import { claim, isPrerendered, watch } from "./lifecycle.js";
 import { DEALT } from "./forms/watch.js";
 import { Area, PREFIX, Slot, VIEW, disown, granted } from "./storage.js";
 import { MARK, Visits, frame, random } from "./visits.js";
@@ -60,6 +60,7 @@ export class Page {
     this.identity = identity;
     this.limits = parse(limits);
     // Other applications of this origin have a user, and a script, of their own.
+    this.script = script?.src;
     const options = { identity, prefix: `${PREFIX}${script?.src.replace(/[^/]*$/, "") ?? ""}|` };
     /** Whether the server said whose page this is. If not, the next user might get what outlives the page. */
     this.marked = Boolean(named);
@@ -78,7 +79,8 @@ export class Page {
     }
     /** Whether this page is the tab's only one, or a copy. Settled by then, `owner` says so at once. */
     this.owner = /** @type {boolean | undefined} */ (undefined);
-    this.claimed = this.#claim();
+    // What a prerendered page stores is thrown away, and what it claims is still its predecessor's.
+    this.claimed = isPrerendered() ? new Promise(() => {}) : this.#claim();
     watch({ hide: () => this.#hide(), show: () => this.#show() });
   }
 
@@ -94,6 +96,29 @@ export class Page {
   /** @returns {string | undefined} the page params that the server signed into the markup */
   get params() {
     return this.document?.querySelector('meta[name="quart-stash-page"]')?.getAttribute("content") ?? undefined;
+  }
+
+  /** The key in the browser's storage that each page of this application writes as it is loaded. */
+  get signal() {
+    return `${this.areas.browser.prefix}identity`;
+  }
+
+  /**
+   * Ask the server whether it takes connections.
+   *
+   * @param {string} url of a socket
+   * @returns {Promise<boolean>} `false` if it can't be asked, too
+   */
+  async ready(url) {
+    try {
+      const address = new URL("ready", this.script);
+      if (address.host !== new URL(url).host) return false;
+      const answer = await fetch(address, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(PATIENCE) });
+      // A proxy may say that all is well with a page of its own.
+      return answer.ok && (await answer.text()) === "ready\n";
+    } catch {
+      return false;
+    }
   }
 
   /**
@@ -193,7 +218,10 @@ export class Page {
     if (release) return true;
     // Nothing is waited for from here on: a copy with a name of its own must not pass for the owner of what it holds.
     // With its page the whole tab is copied, all its history entries; of a frame that is not so sure.
-    if (!this.owner && key === NAME) disown(this.areas.tab, new Area(tab));
+    if (!this.owner && key === NAME) {
+      disown(this.areas.tab, new Area(tab));
+      this.visits.disown();
+    }
     const renamed = random();
     try {
       tab.setItem(key, renamed);

@@ -3,7 +3,7 @@
 import { Dialer } from "./dialer.js";
 import { complain } from "./events.js";
 import { parseDown, serialise } from "./frames.js";
-import { watch } from "./lifecycle.js";
+import { isPrerendered, watch } from "./lifecycle.js";
 import { Machine } from "./machine.js";
 import { Outbox } from "./outbox.js";
 import { Pulse } from "./pulse.js";
@@ -40,6 +40,8 @@ import { report } from "./status.js";
  * took, up to as much again: so much of it is the distance, which the page also has without a deploy.
  */
 const GRACE = 500;
+/** Milliseconds that a page's first connection may be on its way before anybody is told: nobody can have missed it. */
+const START = 4_000;
 /** Milliseconds that a hand-over waits for the next connection to open. */
 const AHEAD = 1_000;
 /** Milliseconds after which a mounted connection counts as a good one. */
@@ -61,6 +63,8 @@ export class Session {
   #parked = false;
   /** Whether the page was told that there is no connection. */
   #told = false;
+  /** Whether the page has begun, or is back, and its first connection is still on its way. */
+  #starting = true;
   /** The connection that the pulse is taken of. @type {number | null} */
   #felt = null;
   /** Bytes that the pulse's connection has still to send. */
@@ -92,22 +96,29 @@ export class Session {
       open: (/** @type {number} */ conn) => void this.#opened(conn),
       frame: (/** @type {number} */ conn, /** @type {string | ArrayBuffer} */ data) => this.#heard(conn, data),
       end: (/** @type {number} */ conn, /** @type {number} */ code, /** @type {string} */ reason) => {
+        this.#started();
         this.handle({ do: "end", conn, code, reason, now: world.now() });
         if (!this.#dialer.dialing) this.#ahead?.();
       },
+      refused: () => this.#refused(),
       served: () => this.machine.state === "draining",
     };
-    this.#dialer = new Dialer(world.url, handlers, world);
+    const ready = () => world.page.ready(world.url);
+    this.#dialer = new Dialer(world.url, handlers, { ...world, ready });
     this.#pulse = new Pulse({ ping: () => this.#ping(), dead: () => this.#dead() });
     this.unwatch = watch({
       hide: () => this.#park(),
       show: () => this.#unpark(),
       visible: () => this.#wake(),
       online: () => this.#wake(),
+      // As after a log-in there.
+      elsewhere: (key) => this.#dialer.refused && key === world.page.signal && this.retry(),
     });
     this.#fork();
     for (const stray of strays) this.#lose(stray);
-    this.#dialer.dial(null);
+    // A page that is prerendered begins when it is shown.
+    this.#parked = isPrerendered();
+    if (!this.#parked) this.#dialer.dial(null);
     this.#settle();
   }
 
@@ -129,6 +140,11 @@ export class Session {
     const gone = machine.state === "live" && !this.socket?.bufferedAmount;
     const waiting = gone ? machine.unsent() : machine.outbox.after();
     return waiting.some(({ data, secret }) => data !== null && (!kept || secret || data instanceof Blob));
+  }
+
+  /** Try now what was to be tried later. */
+  retry() {
+    this.#dialer.hurry();
   }
 
   /** @param {Stimulus} stimulus */
@@ -222,6 +238,7 @@ export class Session {
   #unpark() {
     if (this.machine.state === "over") return;
     this.#parked = false;
+    this.#starting = true;
     this.#fork();
     this.#dialer.start();
     this.#dialer.dial(null);
@@ -317,10 +334,11 @@ export class Session {
     const connected = state === "live" || state === "draining" || state === "flushed";
     if (!resting && !connected) {
       // A page that comes back from the back/forward cache was told before it went.
-      if (this.#told) report(this, "reconnecting");
-      else this.#gap ??= setTimeout(() => this.#missed(), GRACE + this.#distance());
+      if (this.#told) report(this, this.#dialer.refused ? "refused" : "reconnecting");
+      else this.#gap ??= setTimeout(() => this.#missed(), this.#starting ? START : GRACE + this.#distance());
       return;
     }
+    this.#started();
     if (state === "flushed") this.#flushed ??= this.#world.now();
     else this.#flushed = undefined;
     clearTimeout(this.#gap);
@@ -341,10 +359,24 @@ export class Session {
     return this.#flushed === undefined ? 0 : Math.min(Math.max(this.#world.now() - this.#flushed, 0), GRACE);
   }
 
+  /** From now on a connection can be missed. */
+  #started() {
+    if (this.#starting) clearTimeout(this.#gap), (this.#gap = undefined);
+    this.#starting = false;
+  }
+
   #missed() {
     this.#gap = undefined;
     this.#told = true;
     report(this, "reconnecting");
     this.#hooks.tell({ event: "disconnected" });
+    if (this.#dialer.refused) this.#refused();
+  }
+
+  #refused() {
+    // Whoever still has a connection, or will soon be told of the loss, is told after that.
+    if (!this.#told) return;
+    report(this, "refused");
+    this.#hooks.tell({ event: "refused" });
   }
 }

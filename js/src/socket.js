@@ -39,7 +39,8 @@ const [CONNECTING, OPEN, CLOSING, CLOSED] = /** @type {const} */ ([0, 1, 2, 3]);
  * Events, besides those of a `WebSocket`; what they say is in `event.detail`: `mounted` (`status`, `received`, `build`,
  * `reason`, `invalid`), `drain` (`deadline`; `event.waitUntil(promise)`), `synced` (`received`), `restored` and `conflict` (of
  * forms), `lost` (`numbers`, `messages`), `failed` (`number`), `oversize` (`what` had no room: in a mount, or in storage),
- * `unsaved`, `saved`, `disconnected`, `reconnected`, `stale` (`reason`, `reloads`; cancelable: the page is not reloaded).
+ * `unsaved`, `saved`, `disconnected`, `reconnected`, `refused` (the server is up, and lets nobody in here), `stale` (`reason`,
+ * `reloads`; cancelable: the page is not reloaded).
  */
 export class StashSocket extends Target {
   static CONNECTING = CONNECTING;
@@ -232,6 +233,11 @@ export class StashSocket extends Target {
     if (this.#state > OPEN) return;
     this.#state = CLOSING;
     this.#session.handle({ do: "quit", code, reason });
+  }
+
+  /** Try to connect now, if that was to be later: after a log-in in this page, say. */
+  retry() {
+    this.#session.retry();
   }
 
   /** Write everything to storage now. */

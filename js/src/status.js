@@ -1,6 +1,6 @@
 /** Shows where the page's sockets stand: `<html data-stash-state>` for styling, `<stash-status>` for everybody. */
 
-/** @typedef {"connected" | "handover" | "reconnecting"} Status */
+/** @typedef {"connected" | "handover" | "reconnecting" | "refused"} Status */
 /** @typedef {"unsaved" | "saved"} Work */
 
 /** @type {Map<object, Status>} */
@@ -12,10 +12,13 @@ let work = null;
 /** @type {Set<(status: Status | null) => void>} */
 const watchers = new Set();
 
+/** The worst first. @type {Status[]} */
+const ORDER = ["refused", "reconnecting", "handover", "connected"];
+
 /** @returns {Status | null} the worst of all sockets */
 function worst() {
   const all = new Set(sockets.values());
-  return all.has("reconnecting") ? "reconnecting" : all.has("handover") ? "handover" : all.size ? "connected" : null;
+  return ORDER.find((status) => all.has(status)) ?? null;
 }
 
 /**
@@ -48,14 +51,18 @@ const HOLD = 1_000;
 /** Milliseconds that the good news stays. */
 const LINGER = 5_000;
 /** What is said of the connection, which comes before what is said of the work. */
-const WORDS = { reconnecting: "Reconnecting…", connected: "Connected again." };
+const WORDS = {
+  reconnecting: "Reconnecting…",
+  refused: "The server refuses to connect. Please log in again, or load the page anew.",
+  connected: "Connected again.",
+};
 /** @typedef {keyof typeof WORDS} News */
 
 /**
  * Define `<stash-status>`: a live region that is empty while all is well.
  *
- * Its words are its attributes `reconnecting` and `connected`; a gap too short to be told of is not told of. Of the user's
- * work it speaks only in words that the page gives it, `unsaved` and `saved`. A screen reader reads what changes in it, so it
+ * Its words are its attributes `reconnecting`, `refused` and `connected`; a gap too short to be told of is not told of. Of
+ * the user's work it speaks only in words that the page gives it, `unsaved` and `saved`. A screen reader reads what changes in it, so it
  * changes only when there is news.
  */
 export function defineStatus() {
@@ -95,9 +102,9 @@ export function defineStatus() {
 
       /** @param {Status | null} status */
       #show(status) {
-        if (status === "reconnecting") this.#say(status);
+        if (status === "reconnecting" || status === "refused") this.#say(status);
         else if (status === null) this.#isBusy && this.#say(null);
-        else if (this.#said === "reconnecting") this.#timer ??= setTimeout(() => this.#say("connected"), HOLD);
+        else if (this.#said === "reconnecting" || this.#said === "refused") this.#timer ??= setTimeout(() => this.#say("connected"), HOLD);
         if (work === this.#work) return;
         this.#work = work;
         clearTimeout(this.#held);

@@ -219,7 +219,9 @@ export class Slot {
     const strays = stray ? [stray] : [];
     for (const key of this.#orphans) {
       const orphan = unpack(this.#area.read(key, { late: true }));
-      if (orphan) strays.push(orphan);
+      // A token may still be found, by a page that comes to its address.
+      if (!orphan?.outbox.length) continue;
+      strays.push(orphan);
       this.#area.remove(key);
     }
     return { snapshot, strays };

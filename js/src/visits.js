@@ -8,6 +8,7 @@
  */
 
 import { hash } from "./binding.js";
+import { isPrerendered } from "./lifecycle.js";
 import { granted } from "./storage.js";
 
 /** @typedef {import("./storage.js").Area} Area */
@@ -17,6 +18,7 @@ import { granted } from "./storage.js";
  * @property {string} path hashed, as the next: there may be a ticket in it
  * @property {string} address path and query
  * @property {string} spot where in the tab's history it was
+ * @property {string} [page] the history entry of the tab's page, of which this may be a frame
  * @property {boolean} left whether its page has gone
  * @property {boolean} [gone] whether another page has its place in the history
  */
@@ -111,6 +113,7 @@ export class Visits {
   #write(left) {
     /** @type {Mark} */
     const mark = { place: this.#place, path: this.#path, address: this.#address, spot: spot(), left };
+    mark.page = tab()?.currentEntry?.key;
     this.#area.write(MARK + this.#entry, mark);
   }
 
@@ -126,7 +129,7 @@ export class Visits {
    * @returns {Mark | null}
    */
   #mark(entry) {
-    const mark = this.#area.read(MARK + entry);
+    const mark = this.#area.read(MARK + entry, { late: true });
     return typeof mark?.place === "string" ? mark : null;
   }
 
@@ -142,8 +145,12 @@ export class Visits {
     /** @type {Map<string, string>} */
     const listed = new Map(navigation?.entries?.().map((/** @type {any} */ { key, url }) => [key, url]));
     // Without such a list, only a frame is known to lose its entry where it stands. A new window has a copy of its opener's.
-    const replaces = navigation ? !(opener && history.length === 1) : frame() !== "";
-    const here = spot();
+    const replaces = navigation ? !(opener && history.length === 1) && !isPrerendered() : frame() !== "";
+    // Of a page that is loaded anew the number of entries does not tell: the browser's own page may have been one.
+    const same = isReloaded() ? part(spot()) : spot();
+    // A history that is full does not grow: but a page that can be come back to still has its frames.
+    const others = new Set(tab()?.entries().map((/** @type {any} */ { key }) => key));
+    others.delete(tab()?.currentEntry?.key);
     /** @type {{ key: string, mark: Mark, until: number }[]} */
     const gone = [];
     for (const key of this.#area.keys(MARK)) {
@@ -153,14 +160,25 @@ export class Visits {
       if (!mark) continue;
       const url = listed.get(name);
       // What is listed may have become another page; what is not may be beyond a page of another origin.
-      const isGone = url ? hash(new URL(url).pathname) !== mark.path : replaces && mark.spot === here;
-      if (name === entry || (mark.left && (mark.gone || isGone))) gone.push({ key, mark, until: x });
+      const isHere = (mark.spot === same || part(mark.spot) === same) && !others.has(mark.page);
+      const isGone = url ? hash(new URL(url).pathname) !== mark.path : replaces && isHere;
+      // A page on its way to the browser's own may not get to say that it leaves; but a frame may be another one's place.
+      const isLeft = mark.left || frame() === "";
+      if (name === entry || (isLeft && (mark.gone || isGone))) gone.push({ key, mark, until: x });
     }
     gone.sort((a, b) => b.until - a.until);
     const found = gone.find(({ mark }) => mark.address === address);
     if (found) this.#area.remove(found.key);
     this.orphans = gone.flatMap(({ mark }) => (mark.address === address ? [] : [mark.place]));
     return found?.mark;
+  }
+
+  /** This tab is a copy: what is noted of entries that it does not have is its original's. */
+  disown() {
+    const { navigation } = /** @type {any} */ (globalThis);
+    if (!navigation) return;
+    const listed = new Set(navigation.entries().map((/** @type {any} */ { key }) => MARK + key));
+    for (const key of this.#area.keys(MARK)) if (!listed.has(key)) this.#area.remove(key);
   }
 }
 
@@ -178,7 +196,29 @@ function here() {
 /** @returns {string} where this page stands in the tab's history, and its frame in the tab */
 function spot() {
   const { navigation, history } = /** @type {any} */ (globalThis);
-  return `${navigation?.currentEntry?.index ?? ""} ${history?.length ?? ""} ${frame()}`;
+  return `${history?.length ?? ""} ${navigation?.currentEntry?.index ?? ""} ${frame()}`;
+}
+
+/** @returns {any} the history of the tab's page, where the browser tells it, and it is of this origin */
+function tab() {
+  try {
+    return /** @type {any} */ (globalThis).top.navigation;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {string} spot @returns {string} without the number of entries */
+const part = (spot) => spot.replace(/^\d* /, "");
+
+/** @returns {boolean} whether the tab's page was loaded anew; of one of another origin it can't be told */
+function isReloaded() {
+  try {
+    const { performance } = /** @type {any} */ (globalThis).top ?? globalThis;
+    return performance.getEntriesByType("navigation")[0]?.type === "reload";
+  } catch {
+    return false;
+  }
 }
 
 /** @returns {string | null} the history entry that this page was in before it was loaded anew */

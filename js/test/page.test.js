@@ -90,6 +90,113 @@ test("a reload that loses the state of its history entry keeps the view; a move 
   assert.equal(open().stats.sent, 0);
 });
 
+/** The page is loaded in a browser that tells of its history. */
+function listed({ identity = "alice" } = {}) {
+  unload();
+  tab.entries = [{ key: "k1", url: tab.href }];
+  page = tab.load({ identity });
+}
+
+/** The page is loaded anew under another key of its history entry, as after a browser's error page. */
+function replaced({ key = "k2", href = tab.href, length = tab.length } = {}) {
+  unload();
+  tab.entries = [{ key, url: href }];
+  Object.assign(tab, { length, href });
+  page = tab.load();
+}
+
+for (const [what, how, sent] of /** @type {const} */ ([
+  ["where the old entry was, and at its address, is the same visit", {}, 1],
+  ["where there are more entries is another one", { length: 2 }, 0],
+  ["at another address is another one", { href: "https://shop.example/checkout/2" }, 0],
+])) {
+  test(`an entry that the browser has put ${what}`, async () => {
+    listed();
+    open({ name: "checkout" }).send("a");
+    replaced(how);
+    assert.equal(open({ name: "checkout" }).stats.sent, sent);
+  });
+}
+
+test("of messages that were left in an entry which is gone, and at another address, the page hears that they are lost", async () => {
+  listed();
+  open({ name: "checkout" }).send("a");
+  await rest();
+  replaced({ href: "https://shop.example/login" });
+  const heard = record(open({ name: "checkout" }));
+  await rest();
+  assert.deepEqual(heard.find(({ type }) => type === "lost")?.messages, ["a"]);
+  assert.ok(!keys().some((key) => key.includes("@k1/")));
+});
+
+test("a copy of a tab keeps what is noted of the entries that it has, and of no others", async () => {
+  listed();
+  await rest();
+  const copy = tab.duplicate();
+  copy.entries = [{ key: "k9", url: tab.href }];
+  page = copy.load();
+  await pass(600);
+  assert.deepEqual([...copy.session.items.keys()].filter((key) => key.includes("identity@")).map((key) => key.replace(/.*@/, "")), ["k9"]);
+});
+
+test("an entry that has become another page is gone, and who comes to its address again is on the same visit", async () => {
+  const { href } = tab;
+  listed();
+  open({ name: "checkout" }).send("a");
+  replaced({ key: "k1", href: "https://shop.example/login" });
+  unload();
+  tab.entries = [{ key: "k1", url: tab.href }, { key: "k2", url: href }];
+  Object.assign(tab, { href, index: 1, length: 2 });
+  page = tab.load();
+  assert.equal(open({ name: "checkout" }).stats.sent, 1);
+});
+
+test("an entry that is not listed may be beyond a page of another origin, and is left alone", async () => {
+  listed();
+  open({ name: "checkout" }).send("a");
+  replaced({ length: 3 });
+  const heard = record(open({ name: "checkout" }));
+  await rest();
+  assert.ok(!heard.some(({ type }) => type === "lost"));
+  replaced({ key: "k1", length: 3 });
+  assert.equal(open({ name: "checkout" }).stats.sent, 1);
+});
+
+test("an entry of somebody else's that is gone is not found again", async () => {
+  listed({ identity: "bob" });
+  open({ name: "checkout" }).send("a");
+  replaced();
+  assert.equal(open({ name: "checkout" }).stats.sent, 0);
+});
+
+test("a query that is replaced makes no other visit, and one that is pushed does, until it is come back to", () => {
+  const at = (/** @type {string} */ key, /** @type {string} */ href) => {
+    tab.entries = [{ key, url: href }];
+    Object.assign(page.location, { href });
+    return page.page.visits.place;
+  };
+  listed();
+  const first = page.page.visits.place;
+  assert.equal(at("k1", "https://shop.example/checkout/1?step=2"), first);
+  assert.equal(at("k2", "https://shop.example/checkout/1?step=2#total"), first);
+  assert.notEqual(at("k3", "https://shop.example/checkout/1?step=3"), first);
+  assert.notEqual(at("k4", "https://shop.example/checkout/2"), first);
+  assert.equal(at("k1", "https://shop.example/checkout/1?step=2"), first);
+  assert.equal(at("k5", "https://shop.example/checkout/1?step=1"), first);
+});
+
+test("a browser that is slow to grant a lock makes no copy of a page", async () => {
+  open().send("a");
+  await rest();
+  unload();
+  tab.locks.delay = 5_000;
+  page = tab.load();
+  const socket = open();
+  await pass(5_000);
+  assert.equal(page.page.owner, true);
+  assert.equal(socket.stats.sent, 1);
+});
+
 test("the slot follows a page that moves to another history entry", async () => {
   const socket = open();
   await rest();
@@ -652,6 +759,14 @@ test("a form that the server has dealt with is dropped, whichever history entry 
   ["form@one:form:profile", "form@two:form:profile", "form@one:form:other"].forEach(write);
   page = tab.load({ dealt: ["profile"] });
   assert.deepEqual(keys().filter((key) => key.includes("|form@")), ["quart-stash:https://shop.example/_stash/|form@one:form:other"]);
+});
+
+test("a form that the server has dealt with is dropped where it was posted from; of others of its name nothing is known", () => {
+  const write = (/** @type {string} */ place, posted = false) => page.page.areas.tab.write(`form@${place}:form:profile`, { posted });
+  write("one", true);
+  write("two");
+  page = tab.load({ dealt: ["profile"] });
+  assert.deepEqual(keys().filter((key) => key.includes("|form@")).map((key) => key.replace(/.*form@/, "")), ["two:form:profile"]);
 });
 
 test("forms are told when the tab was another user's before", () => {

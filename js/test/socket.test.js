@@ -703,6 +703,152 @@ test("a view that comes with the deploy is mounted as ever, and then there is no
   error.mock.restore();
 });
 
+/** Lets every attempt fail at once, for so many seconds. */
+async function refuse(seconds = 0) {
+  network.mood = "refuse";
+  if (network.last.readyState < 2) network.last.end(1006);
+  for (let count = 0; count < seconds; count += 1) await pass(1000);
+}
+
+test("the page hears that it is refused once a server that is up has refused three attempts, and attempts slow down", async () => {
+  const socket = open();
+  const heard = record(socket);
+  await rest();
+  tab.readiness = new Response("ready\n");
+  const before = network.sockets.length;
+  await refuse();
+  for (let tries = 0; !types(heard).includes("refused"); tries += 1) await pass(50 * 2 ** tries);
+  // The first two go for a loss, the next finds the server up, and three more are refused.
+  assert.equal(network.sockets.length - before, 5);
+  assert.deepEqual(types(heard).slice(-2), ["disconnected", "refused"]);
+  assert.equal(page.root.get("data-stash-state"), "refused");
+  assert.deepEqual(new Set(tab.fetched), new Set(["https://shop.example/_stash/ready"]));
+  const waits = [];
+  for (let count = network.sockets.length; waits.length < 4; count += 1) {
+    let waited = 0;
+    for (; network.sockets.length === count; waited += 1000) await pass(1000);
+    waits.push(waited / 1000);
+  }
+  assert.deepEqual(waits.slice(1), [16, 32, 60]);
+  assert.equal(types(heard).filter((type) => type === "refused").length, 1);
+  network.mood = "accept";
+  socket.retry();
+  await rest();
+  assert.equal(types(heard).at(-1), "reconnected");
+  assert.equal(page.root.get("data-stash-state"), "connected");
+});
+
+for (const [what, readiness] of /** @type {const} */ ([
+  ["is down", null],
+  ["is draining", ["draining\n", 503]],
+  ["is behind a proxy that has a page of its own for that", ["<h1>We will be back soon</h1>", 200]],
+  ["can't be asked", ["", 404]],
+])) {
+  test(`nobody hears of a refusal by a server that ${what}`, async () => {
+    const heard = record(open());
+    await rest();
+    tab.readiness = readiness && new Response(readiness[0], { status: readiness[1] });
+    await refuse(60);
+    assert.ok(tab.fetched.length > 0);
+    assert.deepEqual(types(heard).slice(-1), ["disconnected"]);
+    assert.equal(page.root.get("data-stash-state"), "reconnecting");
+  });
+}
+
+test("a server that asked its clients to come within some time refuses because of the crowd until then", async () => {
+  const heard = record(open());
+  await rest();
+  network.mood = "refuse";
+  const { server } = network.last;
+  server.state = "draining";
+  server.send({ type: "drain", drain: "d1", deadline: 9_000, delay: 30_000 });
+  await rest();
+  tab.readiness = new Response("ready\n");
+  server.settle();
+  await rest();
+  network.sockets[0]?.end(1012);
+  await refuse(29);
+  assert.ok(!types(heard).includes("refused"));
+  await refuse(300);
+  assert.ok(types(heard).includes("refused"));
+});
+
+test("a server that comes up between two attempts has refused none", async () => {
+  const heard = record(open());
+  await rest();
+  await refuse(10);
+  tab.readiness = new Response("ready\n");
+  network.mood = "accept";
+  await pass(10_000);
+  assert.deepEqual(types(heard).slice(-2), ["mounted", "reconnected"]);
+  assert.ok(!types(heard).includes("refused"));
+});
+
+test("a server of another host is not asked, since it says nothing of this one", async () => {
+  open({}, "wss://chat.example/room");
+  await rest();
+  tab.readiness = new Response("ready\n");
+  await refuse(30);
+  assert.deepEqual(tab.fetched, []);
+});
+
+test("a server that knows no view here, three times in a row, refuses as well", async () => {
+  const error = mock.method(console, "error", () => {});
+  network.mood = "hang";
+  const heard = record(open({}, "/gone"));
+  for (let count = 0; count < 3; count += 1) {
+    await rest();
+    network.last.accept("");
+    await pass(16_000);
+  }
+  assert.deepEqual(types(heard), ["disconnected", "refused"]);
+  error.mock.restore();
+});
+
+test("a page that is refused tries at once when another page of the application is loaded, as after a log-in", async () => {
+  const socket = open();
+  await rest();
+  const load = () => page.fire("storage", { key: page.page.signal });
+  tab.readiness = new Response("ready\n");
+  await refuse(30);
+  assert.equal(page.root.get("data-stash-state"), "refused");
+  network.mood = "accept";
+  page.fire("storage", { key: "another" });
+  await rest();
+  assert.equal(page.root.get("data-stash-state"), "refused");
+  load();
+  await rest();
+  assert.equal(socket.stats.mounts, 2);
+});
+
+test("nothing is said of a first connection that is slow, until it has failed, or nothing has come for seconds", async () => {
+  network.mood = "hang";
+  const heard = record(open());
+  await pass(3_900);
+  assert.deepEqual([types(heard), page.root.get("data-stash-state")], [[], undefined]);
+  network.last.accept();
+  await pass(60_000);
+  assert.deepEqual(types(heard), ["open", "mounted"]);
+  const other = record(open({}, "/other"));
+  network.last.end(1006);
+  await pass(499);
+  assert.deepEqual(types(other), []);
+  await pass(1);
+  assert.deepEqual(types(other), ["disconnected"]);
+});
+
+test("a page that is prerendered opens nothing, and says nothing, before somebody sees it", async () => {
+  tab.prerendered = true;
+  page = tab.load();
+  const heard = record(open());
+  await pass(60_000);
+  assert.deepEqual([network.sockets.length, types(heard), page.root.get("data-stash-state")], [0, [], undefined]);
+  assert.equal(page.page.owner, undefined, "nor does it claim the tab");
+  page.activate();
+  await pass(1_000);
+  assert.deepEqual(types(heard), ["open", "mounted"]);
+});
+
 test("silence is followed by a ping, and a ping that nobody answers by another connection", async () => {
   open();
   await pass(25_000);

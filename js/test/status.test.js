@@ -112,6 +112,18 @@ test("the root element shows the worst of all sockets", () => {
   assert.equal(state(), null);
 });
 
+test("it says that the server refuses, in its own words or the page's, and that it is connected again", () => {
+  own.setAttribute("refused", "Veuillez vous reconnecter.");
+  report(a, "reconnecting");
+  report(b, "connected");
+  report(a, "refused");
+  assert.deepEqual([state(), own.textContent], ["refused", "Veuillez vous reconnecter."]);
+  assert.match(plain.textContent ?? "", /log in again/);
+  report(a, "connected");
+  mock.timers.tick(1_000);
+  assert.equal(plain.textContent, "Connected again.");
+});
+
 test("an element that has left the page is left alone, and knows where things stand when it is back", () => {
   plain.remove();
   report(a, "reconnecting");

@@ -51,8 +51,17 @@ export class FakeLocks {
   /** @type {Map<string, Promise<unknown>>} */
   held = new Map();
 
+  /** Milliseconds that it takes to grant one. */
+  delay = 0;
+
+  async query() {
+    return { held: [...this.held.keys()].map((name) => ({ name })) };
+  }
+
   /** @param {string} name @param {{ signal: AbortSignal }} options @param {() => Promise<unknown>} hold */
   async request(name, { signal }, hold) {
+    if (this.delay > 0) await new Promise((granted) => setTimeout(granted, this.delay));
+    signal.throwIfAborted();
     while (this.held.has(name)) {
       const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       await Promise.race([this.held.get(name), aborted]);
@@ -134,6 +143,17 @@ export class Tab {
   cookie = "";
   reloads = 0;
   href = "https://shop.example/checkout/1?step=1";
+  prerendered = false;
+  /** What a request for the readiness endpoint gets; `null`: no answer. @type {Response | null} */
+  readiness = null;
+  /** The addresses that were asked for. @type {string[]} */
+  fetched = [];
+  /** The history entries of the frame, where the browser tells them. @type {{ key: string, url: string }[] | null} */
+  entries = null;
+  /** Which of them is current. */
+  index = 0;
+  /** How many there are in all of the tab. */
+  length = 1;
 
   /** The same tab once more, as "Duplicate tab" makes it. */
   duplicate() {
@@ -161,6 +181,7 @@ export class Tab {
     };
     const document = Object.assign(Object.defineProperty(new EventTarget(), "cookie", cookies), {
       visibilityState: "visible",
+      prerendering: this.prerendered,
       baseURI: this.href,
       documentElement: {
         getAttribute: (/** @type {string} */ name) => root.get(name) ?? null,
@@ -177,14 +198,25 @@ export class Tab {
       get state() {
         return tab.state;
       },
+      get length() {
+        return tab.length;
+      },
       replaceState(/** @type {any} */ state, /** @type {string} */ _, /** @type {URL | undefined} */ url) {
         tab.state = state;
         if (url) tab.href = location.href = String(url);
       },
     };
     const location = { href: this.href, reload: () => void (this.reloads += 1) };
+    const listed = () => (tab.entries ?? []).map((entry, index) => ({ ...entry, index }));
+    const navigation = { entries: listed, get currentEntry() { return listed()[tab.index]; } };
     const globals = {
       document, history, location,
+      navigation: this.entries === null ? undefined : navigation,
+      fetch: async (/** @type {URL} */ url) => {
+        this.fetched.push(String(url));
+        if (this.readiness === null) throw new TypeError("no answer");
+        return this.readiness.clone();
+      },
       sessionStorage: this.blocked ? null : this.session,
       localStorage: this.local,
       navigator: { locks: this.locks },
@@ -207,7 +239,11 @@ export class Tab {
       document.visibilityState = state;
       document.dispatchEvent(new Event("visibilitychange"));
     };
-    return { forms, fire, turn, page, root, history, location };
+    const activate = () => {
+      this.prerendered = document.prerendering = false;
+      document.dispatchEvent(new Event("prerenderingchange"));
+    };
+    return { forms, fire, turn, activate, page, root, history, location };
   }
 }
 
@@ -328,7 +364,7 @@ export function record(socket) {
   /** @type {{ type: string, [field: string]: any }[]} */
   const heard = [];
   const types = ["open", "message", "error", "close", "mounted", "drain", "synced", "restored", "conflict", "lost", "failed"];
-  for (const type of [...types, "oversize", "disconnected", "reconnected", "stale"]) {
+  for (const type of [...types, "oversize", "disconnected", "reconnected", "refused", "stale"]) {
     socket.addEventListener(type, (/** @type {any} */ event) => {
       const { detail, data, code } = event;
       heard.push({ type, ...(type === "message" ? { data } : {}), ...(type === "close" ? { code } : {}), ...detail });

@@ -9,13 +9,16 @@ from typing import Any, Protocol
 
 from ..core.backoff import Backoff
 
-__all__ = ["Connection", "ConnectionEnded", "Dial", "Dialer"]
+__all__ = ["Connection", "ConnectionEnded", "Dial", "Dialer", "Refused"]
 
 logger: logging.Logger = logging.getLogger("quart_stash.testing")
 
 _CONNECT = 4.0  # seconds that a connection may take to open
 _DOUBLINGS = 3  # of that, one after each attempt that hung
 _LEAST = 0.5  # seconds that an attempt may always take
+_SELDOM = 60.0  # seconds within which an address is tried again that refuses
+_REFUSALS = 3  # attempts in a row that a server has to refuse
+_NO_VIEW = 4404  # the close code of a server that has no view here
 _LINGER = 2.0  # seconds that a server has to close a connection that it handed over, or to answer a close
 
 
@@ -29,6 +32,18 @@ class ConnectionEnded(Exception):
     def __init__(self, code: int = 1006) -> None:
         super().__init__(f"the connection ended with {code}")
         self.code = code
+
+
+class Refused(ConnectionEnded):
+    """The server is up, and did not take the handshake.
+
+    Attributes:
+        why: its HTTP status, or what else it did.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
 
 
 class Connection(Protocol):
@@ -67,12 +82,17 @@ class Dialer:
     """The connections of one tab.
 
     Args:
-        dial: opens a connection; raises `ConnectionEnded` or `OSError` where that fails.
+        dial: opens a connection; raises `ConnectionEnded` or `OSError` where that fails, and `Refused` where the server
+            would not have it.
         backoff: says when to try again.
         opened: is told the number of a connection that is open.
         heard: is given what came on a connection.
         ended: is told a connection's number and close code; not of one that was closed from here.
         served: whether an old connection still serves the page: then an attempt that hangs is better off tried again.
+        refused: is told that the server refuses to connect; once, until it does.
+
+    Attributes:
+        refused: whether it does.
     """
 
     def __init__(
@@ -84,6 +104,7 @@ class Dialer:
         heard: Callable[[int, str | bytes], None],
         ended: Callable[[int, int], None],
         served: Callable[[], bool],
+        refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._dial = dial
         self._backoff = backoff
@@ -91,6 +112,8 @@ class Dialer:
         self._heard = heard
         self._ended = ended
         self._served = served
+        self._tell_refused = refused
+        self.refused: bool = False
         self._loop = asyncio.get_running_loop()
         self._wires: dict[int, _Wire] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +124,11 @@ class Dialer:
         self._hung = False
         self._brisk = _CONNECT
         self._slow = 0
+        self._refusals = 0
+        self._waited = 0.0  # seconds that were waited between them
+        self._crowd = (
+            0.0  # seconds within which a leaving server asked to come: it may refuse because of the crowd
+        )
 
     def start(self) -> None:
         """Make connections again, the first one at once."""
@@ -123,8 +151,13 @@ class Dialer:
         if wait is None:
             self._connect()
         elif self._timer is None:
+            self._crowd = wait / 1000
             # Who hangs was not refused: the server's delay is not meant.
-            seconds = self._backoff.next(0 if self._hung else wait) / 1000
+            delay = 0 if self._hung else wait
+            if self.refused:
+                delay = int(1000 * min(_LINGER * 2**self._refusals, _SELDOM))
+            seconds = self._backoff.next(delay) / 1000
+            self._waited += seconds
             self._timer = self._loop.call_later(seconds, self._connect)
 
     def send(self, conn: int, data: str | bytes) -> None:
@@ -197,7 +230,7 @@ class Dialer:
         return connection
 
     async def _serve(self, conn: int, wire: _Wire) -> None:
-        code = 1006
+        code, refused = 1006, False
         try:
             connection = await self._open()
             self._attempt = None
@@ -208,19 +241,33 @@ class Dialer:
                 while True:
                     data = await connection.receive()
                     if conn in self._wires:
+                        self._refusals, self._waited, self.refused = 0, 0.0, False
                         self._heard(conn, data)
             finally:
                 writer.cancel()
         except ConnectionEnded as ended:
             code = ended.code
+            refused = isinstance(ended, Refused) or code == _NO_VIEW
         except OSError:
             pass
         except Exception:  # of `dial`, or of the page: it is told, and the next attempt is made all the same
             logger.exception("a connection has failed in an unexpected way")
+        if self._attempt == conn or refused:
+            self._count_refusal(refused)
         if self._attempt == conn:
             self._attempt = None
         if self._wires.pop(conn, None) is not None:
             self._ended(conn, code)
+
+    def _count_refusal(self, refused: bool) -> None:
+        """Count the attempts that a server has refused in a row; one that fails otherwise says nothing of the next."""
+        if refused:
+            self._refusals += 1
+        elif not self.refused:
+            self._refusals, self._waited = 0, 0.0
+        if self._refusals >= _REFUSALS and self._waited >= self._crowd and not self.refused:
+            self.refused = True
+            self._tell_refused()
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self._loop.create_task(work)

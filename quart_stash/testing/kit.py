@@ -15,9 +15,9 @@ from quart import Quart
 from quart.typing import TestClientProtocol
 
 from ..core.frames import SUBPROTOCOL
-from .dialer import Connection, Dial
+from .dialer import Connection, Dial, Refused
 from .distance import distant
-from .process import Deployment, Process, Refused
+from .process import Deployment, Process
 from .tab import Tab
 
 __all__ = ["StashClient", "TabOptions", "stash_client"]
@@ -54,7 +54,7 @@ class StashClient:
     """One tab of a browser, at one view. `stash_client` opens the first one.
 
     Attributes:
-        events: what the page was told, oldest first, as names and details. Besides, `refused`: the application did
+        events: what the page was told, oldest first, as names and details. Besides, `declined`: the application did
             not take a handshake (`why`); `closed`: it closed a connection (`code`); `gap`: the view is mounted again
             (after `seconds`, because of a `cause`).
         messages: what the view has sent, oldest first, whether it was received or not.
@@ -212,13 +212,13 @@ class StashClient:
         try:
             return await self._site.deployment.process.open(handshake.scope, self._closed)
         except Refused as refused:
-            self._note("refused", {"why": refused.why})
+            self._note("declined", {"why": refused.why})
             raise
 
     def _closed(self, code: int) -> None:
         self._note("closed", {"code": code})
         if code == 4404:
-            self._note("refused", {"why": "the route is no view of quart_stash, or was accepted before it"})
+            self._note("declined", {"why": "the route is no view of quart_stash, or was accepted before it"})
 
     def _story(self) -> str:
         """Say what has happened instead of what is waited for."""

@@ -15,23 +15,11 @@ from ..core.frames import SUBPROTOCOL
 from ..host import Host
 from ..live.shutdown import SignalChain
 from ..wiring import next_host
-from .dialer import ConnectionEnded
+from .dialer import ConnectionEnded, Refused
 
-__all__ = ["Deployment", "Link", "Process", "Refused"]
+__all__ = ["Deployment", "Link", "Process"]
 
 _UNWIND = 1.0  # seconds that a handler has to end by itself, once its client is gone
-
-
-class Refused(ConnectionEnded):
-    """The application did not take the handshake.
-
-    Attributes:
-        why: its HTTP status, or what else it did.
-    """
-
-    def __init__(self, why: str) -> None:
-        super().__init__()
-        self.why = why
 
 
 class Link:

@@ -23,10 +23,10 @@ __all__ = ["Tab"]
 
 logger: logging.Logger = logging.getLogger("quart_stash.testing")
 
-# Seconds, as in the script: without a connection before the page is told; after which a mounted connection counts
-# as a good one; of silence, on either side, before a ping, and for its answer; that a hand-over waits for the next
-# connection to open.
-_GRACE, _QUIET, _SILENCE, _PATIENCE, _AHEAD = 0.5, 10.0, 25.0, 5.0, 1.0
+# Seconds, as in the script: without a connection before the page is told; the same for its first one; after which a
+# mounted connection counts as a good one; of silence, on either side, before a ping, and for its answer; that a
+# hand-over waits for the next connection to open.
+_GRACE, _START, _QUIET, _SILENCE, _PATIENCE, _AHEAD = 0.5, 4.0, 10.0, 25.0, 5.0, 1.0
 _CONNECTED = (State.LIVE, State.DRAINING, State.FLUSHED)
 
 
@@ -75,7 +75,7 @@ class Tab:
         self._backoff = Backoff((rng or random.Random()).random)
         self._dialer = Dialer(
             dial, self._backoff, opened=self._opened, heard=self._heard, ended=self._ended,
-            served=lambda: self.machine.state is State.DRAINING,
+            served=lambda: self.machine.state is State.DRAINING, refused=self._refused,
         )  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._timers = Timers()
@@ -83,6 +83,7 @@ class Tab:
         self._running = False
         self._over = True
         self._told = False
+        self._starting = True
         self._draining: int | None = None
         self._lost: tuple[float, str] | None = None
         self._flushed: float | None = None
@@ -114,6 +115,7 @@ class Tab:
     def start(self) -> None:
         """Begin to connect."""
         self._over = self._missing = self._unsaved = False
+        self._starting = True
         self._dialer.start()
         self._settle()
         self._weigh()
@@ -181,6 +183,7 @@ class Tab:
             self._restart("pulse", _SILENCE, self._ping)
 
     def _ended(self, conn: int, code: int) -> None:
+        self._started()
         if conn == self.machine.conn:
             self._timers.cancel("pulse")
             self._timers.cancel("mute")
@@ -306,6 +309,7 @@ class Tab:
     def _settle(self) -> None:
         """Tell the page that there is no connection if that lasts, and when there is one again."""
         if self._over or self.machine.state in _CONNECTED:
+            self._started()
             if self.machine.state is not State.FLUSHED:
                 self._flushed = None
             elif self._flushed is None:
@@ -317,11 +321,25 @@ class Tab:
         elif not self._told and "gap" not in self._timers:
             # As much longer as the server's last answer took: so much of it is the distance, in a hand-over.
             away = self._loop.time() - self._flushed if self._flushed is not None else 0
-            self._timers.start("gap", _GRACE + min(away, _GRACE), self._missed)
+            grace = _START if self._starting else _GRACE + min(away, _GRACE)
+            self._timers.start("gap", grace, self._missed)
+
+    def _started(self) -> None:
+        """From now on a connection can be missed."""
+        if self._starting:
+            self._timers.cancel("gap")
+        self._starting = False
 
     def _missed(self) -> None:
         self._told = True
         self.event("disconnected", {})
+        if self._dialer.refused:
+            self._refused()
+
+    def _refused(self) -> None:
+        # Who still has a connection, or will soon be told of the loss, is told after that.
+        if self._told:
+            self.event("refused", {})
 
     def _weigh(self) -> None:
         """Tell the page where its user's work stands, if that is news."""

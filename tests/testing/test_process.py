@@ -12,8 +12,8 @@ from quart import Quart
 from quart_stash import QuartStash, View
 from quart_stash.core.frames import SUBPROTOCOL
 from quart_stash.live.shutdown import SignalChain
-from quart_stash.testing.dialer import ConnectionEnded
-from quart_stash.testing.process import Deployment, Link, Process, Refused
+from quart_stash.testing.dialer import ConnectionEnded, Refused
+from quart_stash.testing.process import Deployment, Link, Process
 
 from ..live.pipe import SECRET, in_virtual_time, settle
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from quart_stash.testing.dialer import ConnectionEnded, Refused
 from quart_stash.testing.tab import Tab
 from quart_stash.view import View
 
@@ -54,6 +55,8 @@ class Page:
     Attributes:
         process: what is dialled; `None`: nobody is there.
         hangs: whether it takes for ever to be.
+        refuses: whether it is up and does not take the handshake.
+        gone: whether it has no view there.
         lines: the connections, in order.
         pipes: the servers' ends.
         tries: when it was dialled.
@@ -64,6 +67,7 @@ class Page:
     def __init__(self, process: Process | None = None, **options: Any) -> None:
         self.process = process
         self.hangs = False
+        self.refuses = self.gone = False
         self.lines: list[Line] = []
         self.pipes: list[Pipe] = []
         self.tries: list[float] = []
@@ -75,6 +79,10 @@ class Page:
         self.tries.append(now())
         if self.hangs:
             await asyncio.sleep(3600)
+        if self.refuses:
+            raise Refused("401")
+        if self.gone:
+            raise ConnectionEnded(4404)
         if self.process is None:
             raise ConnectionRefusedError
         self.pipes.append(self.process.open())
@@ -321,6 +329,52 @@ async def test_a_page_that_finds_no_server_is_told() -> None:
     assert page.when("disconnected") == pytest.approx(0.5)
     await page.tab.close()
     assert page.names == ["disconnected", "over"]
+
+
+@in_virtual_time
+async def test_a_first_connection_that_is_slow_is_not_missed() -> None:
+    """Nothing is said of it for four seconds; and what hangs for longer is told."""
+    page = Page(Process(echo, Log, latency=0))
+    page.hangs = True
+    await page.start()
+    await asyncio.sleep(3.9)
+    assert page.names == []
+    await asyncio.sleep(1)
+    assert page.names == ["disconnected"]
+    await page.tab.close()
+
+
+@in_virtual_time
+async def test_a_page_that_is_refused_is_told() -> None:
+    """After three attempts in a row, once; then it tries ever more seldom, and is mounted as soon as it is let in."""
+    page = Page(Process(echo, Log, latency=0))
+    await page.start()
+    page.refuses = True
+    page.pipes[-1].disconnect()
+    await asyncio.sleep(600)
+    assert page.names == ["mounted", "disconnected", "refused"]
+    tries = sum(time > page.when("refused") for time in page.tries)
+    assert 5 <= tries <= 40
+    page.refuses = False
+    await asyncio.sleep(61)
+    assert page.names[-2:] == ["mounted", "reconnected"]
+    page.process = None
+    page.pipes[-1].disconnect()
+    await asyncio.sleep(60)
+    assert page.names[-1] == "disconnected", "a server that is not there refuses nothing"
+    await page.tab.close()
+
+
+@in_virtual_time
+async def test_a_route_that_is_gone_refuses_as_well() -> None:
+    """A server that has no view here says so by its close code."""
+    page = Page(Process(echo, Log, latency=0))
+    await page.start()
+    page.gone = True
+    page.pipes[-1].disconnect()
+    await asyncio.sleep(60)
+    assert page.names[-2:] == ["disconnected", "refused"]
+    await page.tab.close()
 
 
 @in_virtual_time

@@ -155,6 +155,14 @@ export class Controls {
     return false;
   }
 
+  /**
+   * @param {Field} field
+   * @returns {boolean} whether it is to be read
+   */
+  isDirty(field) {
+    return this.#dirty.has(field);
+  }
+
   /** Reads the touched fields, also those that have been taken out of the page since. */
   settle() {
     const dirty = [...this.#dirty];

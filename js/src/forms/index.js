@@ -44,6 +44,8 @@ import { Watcher } from "./watch.js";
 const SAVE_INTERVAL = 1000;
 const DAY = 86_400_000;
 const MAX_UNTOLD = 1000;
+/** So many times, a save's interval apart, the forms of another visit are looked at: a router may have to wait for its server. */
+const MAX_LOOKS = 10;
 
 /**
  * Makes the recovery of the forms under `root`; nothing happens before `start()`.
@@ -76,6 +78,10 @@ export class Forms extends EventTarget {
   #submits = new Map();
   /** Forms that have been rendered into since the page moved on. @type {WeakSet<Element>} */
   #rendered = new WeakSet();
+  /** How often it is still to be looked whether they have been given other values, which can't be observed. */
+  #looks = 0;
+  /** Whether a rendering has just been told. */
+  #rendering = false;
   /** What stood in the fields when it did, by their first controls. @type {Map<Control | undefined, readonly string[] | null>} */
   #seen = new Map();
 
@@ -118,7 +124,7 @@ export class Forms extends EventTarget {
       },
     });
     this.watcher = new Watcher(root, {
-      moved: () => this.#isMoving(),
+      moved: () => this.#isMoving() || this.#rendering,
       rendered: (form) => this.#rendered.add(form),
       dealt: (form) => this.#serverDealt(form),
       changed: () => this.#pageChanged(),
@@ -291,8 +297,15 @@ export class Forms extends EventTarget {
 
   /** The page has been rendered: brings it together with what is the user's, at once. */
   update() {
+    this.#rendering = true;
     this.watcher.pending((part) => this.page.renderedAnew(part));
     this.#pageChanged({ rendered: true });
+    // Who renders first moves on right after it.
+    queueMicrotask(() => {
+      this.#rendering = false;
+      if (this.#hasMoved()) this.#pageChanged();
+      this.#rendered = new WeakSet();
+    });
   }
 
   /** Writes to storage what has changed. */
@@ -301,6 +314,7 @@ export class Forms extends EventTarget {
     this.#cancel();
     this.records.save();
     this.reconciler.rest();
+    if (this.records.standing.length > 0 && this.#looks-- > 0) this.#schedule();
     this.#changed();
   }
 
@@ -357,10 +371,22 @@ export class Forms extends EventTarget {
   #isMoving() {
     const { forms } = this.page;
     if (this.records.moved(forms.keys())) {
-      const open = [...forms.values()].flatMap(({ fields }) => [...fields.values()].filter(({ secret, controls }) => !secret && controls[0]));
-      this.#seen = new Map(open.map((field) => [field.controls[0], read(field)]));
+      const fields = [...forms.values()].flatMap((bound) => [...bound.fields.values()]);
+      this.#looks = MAX_LOOKS;
+      this.#schedule();
+      this.#seen = new Map(fields.map((field) => [field.controls[0], this.#known(field)]));
     }
     return this.records.standing.length > 0;
+  }
+
+  /**
+   * @param {Field} field
+   * @returns {readonly string[] | null} what is known to have stood in it: the page may be told late that it has moved on
+   */
+  #known(field) {
+    const entry = this.records.get(field.form, field.key);
+    const isRead = entry?.control && entry.control === field.controls[0] && !this.page.isDirty(field);
+    return field.secret ? null : isRead && !entry.file ? entry.mine : read(field);
   }
 
   /** @returns {boolean} whether it has, and some of them are not any more */
@@ -376,7 +402,7 @@ export class Forms extends EventTarget {
   #moveOn() {
     if (!this.#isMoving()) return null;
     const left = this.records.standing.filter((name) => !this.#stands(name));
-    this.#rendered = new WeakSet();
+    if (!this.#rendering) this.#rendered = new WeakSet();
     const typed = left.flatMap((name) => this.records.of(name).map((entry) => ({ name, entry })));
     for (const name of left) this.records.leave(name);
     const shown = typed.flatMap(({ name, entry: { control, mine, ...place } }) => {

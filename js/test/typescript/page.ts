@@ -67,7 +67,7 @@ socket.onsaved = (event) => {
 };
 // @ts-expect-error that is the server's to say
 socket.unsaved = false;
-for (const type of ["disconnected", "reconnected"] as const) socket.addEventListener(type, ({ detail }) => detail);
+for (const type of ["disconnected", "reconnected", "refused"] as const) socket.addEventListener(type, ({ detail }) => detail);
 // @ts-expect-error only a drain can be put off
 socket.addEventListener("mounted", (event) => event.waitUntil(saving));
 // @ts-expect-error a drain is no click
