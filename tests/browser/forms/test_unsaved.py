@@ -148,7 +148,7 @@ def test_exposed(page: FormPage) -> None:
         script=KEEPS_NOTHING,
     )
     assert not exposed(page)
-    page.fill("[name=a]", "typed")
+    page.fill("[name=a]", "something else")
     assert exposed(page)
     page.run(
         "addEventListener('submit', (event) => event.preventDefault(), { once: true }); document.forms[0].requestSubmit()"
