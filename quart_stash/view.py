@@ -159,10 +159,7 @@ class View(Generic[S]):
 
     @property
     def invalid(self) -> Mapping[str, str]:
-        """Which params were refused, and why: client-settable ones that don't fit, others that can't be read.
-
-        An empty name stands for all of them.
-        """
+        """Which params were refused, and why: client-settable ones that don't fit, and any that can't be read."""
         return self._mounting.invalid
 
     @property

@@ -235,8 +235,9 @@ export function quit(my, { code, reason = "" }, effects) {
 }
 
 /** @type {Action} */
-export function breach(my, _, effects) {
-  my.end(effects, 1002, "protocol error", BREACH);
+export function breach(my, frame, effects) {
+  const why = frame === null ? "what the server said is no frame" : `\`${frame.type ?? "message"}\` of the server is out of place`;
+  my.end(effects, 1002, why, BREACH);
   return "over";
 }
 

@@ -1,6 +1,6 @@
 /** Shows where the page's sockets stand: `<html data-stash-state>` for styling, `<stash-status>` for everybody. */
 
-/** @typedef {"connected" | "handover" | "reconnecting"} Status */
+/** @typedef {"connected" | "handover" | "reconnecting" | "closed"} Status `closed`: for good, and not as was to be expected */
 /** @typedef {"unsaved" | "saved"} Work */
 
 /** @type {Map<object, Status>} */
@@ -12,10 +12,12 @@ let work = null;
 /** @type {Set<(status: Status | null) => void>} */
 const watchers = new Set();
 
+const WORST = /** @type {const} */ (["closed", "reconnecting", "handover", "connected"]);
+
 /** @returns {Status | null} the worst of all sockets */
 function worst() {
   const all = new Set(sockets.values());
-  return all.has("reconnecting") ? "reconnecting" : all.has("handover") ? "handover" : all.size ? "connected" : null;
+  return WORST.find((status) => all.has(status)) ?? null;
 }
 
 /**
@@ -48,15 +50,19 @@ const HOLD = 1_000;
 /** Milliseconds that the good news stays. */
 const LINGER = 5_000;
 /** What is said of the connection, which comes before what is said of the work. */
-const WORDS = { reconnecting: "Reconnecting…", connected: "Connected again." };
+const WORDS = {
+  reconnecting: "Reconnecting…",
+  connected: "Connected again.",
+  closed: "This page is no longer connected. Please reload it.",
+};
 /** @typedef {keyof typeof WORDS} News */
 
 /**
  * Define `<stash-status>`: a live region that is empty while all is well.
  *
- * Its words are its attributes `reconnecting` and `connected`; a gap too short to be told of is not told of. Of the user's
- * work it speaks only in words that the page gives it, `unsaved` and `saved`. A screen reader reads what changes in it, so it
- * changes only when there is news.
+ * Its words are its attributes `reconnecting`, `connected` and `closed`; a gap too short to be told of is not told of. Of the
+ * user's work it speaks only in words that the page gives it, `unsaved` and `saved`. A screen reader reads what changes in it,
+ * so it changes only when there is news.
  */
 export function defineStatus() {
   if (!globalThis.customElements || customElements.get("stash-status")) return;
@@ -73,12 +79,15 @@ export function defineStatus() {
       #due = false;
       /** @type {ReturnType<typeof setTimeout> | undefined} */
       #held;
+      /** Whether its language is ours to say. @type {boolean | undefined} */
+      #speaks;
       /** @type {(status: Status | null) => void} */
       #watcher = (status) => this.#show(status);
 
       connectedCallback() {
         if (!this.hasAttribute("role")) this.setAttribute("role", "status");
         // Its own words are read in their language; the page's are in the page's.
+        this.#speaks ??= !this.hasAttribute("lang");
         if (!["lang", "unsaved", "saved", ...Object.keys(WORDS)].some((name) => this.hasAttribute(name))) this.setAttribute("lang", "en");
         watchers.add(this.#watcher);
         if (work === "saved") this.#work = work; // before it was there: no news
@@ -95,9 +104,9 @@ export function defineStatus() {
 
       /** @param {Status | null} status */
       #show(status) {
-        if (status === "reconnecting") this.#say(status);
+        if (status === "reconnecting" || status === "closed") this.#say(status);
         else if (status === null) this.#isBusy && this.#say(null);
-        else if (this.#said === "reconnecting") this.#timer ??= setTimeout(() => this.#say("connected"), HOLD);
+        else if (this.#said === "reconnecting" || this.#said === "closed") this.#timer ??= setTimeout(() => this.#say("connected"), HOLD);
         if (work === this.#work) return;
         this.#work = work;
         clearTimeout(this.#held);
@@ -124,7 +133,18 @@ export function defineStatus() {
         this.#timer = lingers ? setTimeout(() => this.#sayWork(), LINGER) : undefined;
         if (what === this.#said) return;
         this.#said = what;
-        this.textContent = what === null ? "" : (this.getAttribute(what) ?? WORDS[/** @type {News} */ (what)]);
+        this.textContent = what === null ? "" : this.#speak(what);
+      }
+
+      /**
+       * @param {News | Work} what
+       * @returns {string} the words for it, and in which language they are is noted
+       */
+      #speak(what) {
+        const words = this.getAttribute(what);
+        if (this.#speaks && words === null) this.setAttribute("lang", "en");
+        else if (this.#speaks) this.removeAttribute("lang");
+        return words ?? WORDS[/** @type {News} */ (what)];
       }
     },
   );

@@ -282,8 +282,12 @@ class Client:
     def _quit(self, event: s.Quit, effects: list[s.Effect]) -> None:
         self._end(effects, 1005 if event.code is None else event.code, event.reason, event.code)
 
-    def _breach(self, _: object, effects: list[s.Effect]) -> State:
-        return self._end(effects, 1002, "protocol error", _BREACH)
+    def _breach(self, frame: s.Down | None, effects: list[s.Effect]) -> State:
+        why = "what the server said is no frame"
+        if frame is not None:
+            kind = "message" if isinstance(frame, str | bytes) else type(frame).__struct_config__.tag
+            why = f"`{kind}` of the server is out of place"
+        return self._end(effects, 1002, why, _BREACH)
 
     def _ignore(self, _: object, __: list[s.Effect]) -> None:
         pass
