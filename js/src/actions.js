@@ -70,8 +70,7 @@ export function mount(my, event, effects) {
   my.taken = undefined;
   const frame = my.mountFrame(event);
   for (const what of /** @type {const} */ (["forms", "params"])) {
-    const left = my.refused > 0 && isFilled(event[what]) && !(what in frame);
-    if (left) effects.push({ do: "page", event: { event: "oversize", what } });
+    if (isFilled(event[what]) && !(what in frame)) effects.push({ do: "page", event: { event: "oversize", what } });
   }
   my.say(frame, effects);
 }

@@ -150,9 +150,8 @@ class Client:
         self.wired = self.outbox.received
         self._taken = None
         frame = self._mount_frame(event)
-        for what in ("forms", "params"):
-            if self._refused and getattr(event, what) and not getattr(frame, what):
-                effects.append(_page("oversize", what=what))
+        left = [what for what in ("forms", "params") if getattr(event, what) and not getattr(frame, what)]
+        effects += [_page("oversize", what=what) for what in left]
         effects.append(s.Frame(event.conn, frame))
 
     def _mounted(self, frame: frames.Mounted, effects: list[s.Effect]) -> State | None:

@@ -78,7 +78,9 @@ async def test_a_dead_view(tab: Tab, tmp_path: Path) -> None:
         tab.run(LISTEN)
         tab.run("document.body.append(document.createElement('stash-status'))")
         tab.fill("[name=name]", "Ada")
-        tab.run("const { send } = WebSocket.prototype; WebSocket.prototype.send = function () { send.call(this, '{}'); }")
+        tab.run(
+            "const { send } = WebSocket.prototype; WebSocket.prototype.send = function () { send.call(this, '{}'); }"
+        )
         tab.run("socket.send('anything')")
         tab.wait_for("document.documentElement.dataset.stashState === 'closed'")
         words = "This page is no longer connected. Please reload it."
