@@ -66,7 +66,7 @@ def salvage(data: str) -> Salvaged | None:
         What could be read; `None`: they are not why it was refused.
     """
     whole = members(data, most=_FEW) or {}
-    parts = {name: whole.pop(name) for name in PARTS if name in whole}
+    parts: dict[str, str] = {name: whole.pop(name) for name in PARTS if name in whole}
     if not parts:
         return None
     invalid: dict[str, str] = {}
