@@ -118,6 +118,10 @@ objects = st.builds(
 @example("[" * 33 + '"\\' * 100_000)
 @example("[" * 33 + '"' * 200_001)
 @example("\ud800")
+@example('{"type":"mount","sent":0,"params":[],"forms":{"f":"\ud800"}}')
+@example('{"type":"mount","sent":0,"params":[' + "]" * 100_000)
+@example('{"type":"mount","sent":0,"params":' + "," * 100_000)
+@example('{"type":"mount",' + '"params":[[]],' * 30_000 + '"sent":0}')
 @example('{"type":"mount","sent":0,"sent":1e400}')
 def test_parsing_raises_nothing_else(data: str | bytes) -> None:
     """Whatever is parsed, a frame of the client or a `ProtocolError` comes out."""
