@@ -243,10 +243,8 @@ class Session:
             issued_at = merged.issued_at if fork and not aged else None
             token = self._sync.seal(merged.received, issued_at=issued_at)
         limits = frames.Limits(self._config.max_message_size, self._config.max_mount_size)
-        mounted = frames.Mounted(
-            merged.status, merged.received, build, limits, merged.reason, token,
-            dict(merged.invalid), dict(merged.dropped),
-        )  # fmt: skip
+        known = (merged.reason, token, dict(merged.invalid), dict(merged.dropped))
+        mounted = frames.Mounted(merged.status, merged.received, build, limits, *known)
         await self._apply(events.Decided(mounted))
         if self.machine.over:  # lost, or drained, in the meantime: the handler is not to begin
             await self.verbs.wait_for_end()
