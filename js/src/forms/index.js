@@ -331,6 +331,7 @@ export class Forms extends EventTarget {
     this.listener.stop();
     this.watcher.stop();
     this.#unheard?.();
+    if (this.#looking !== null) clearTimeout(this.#looking);
   }
 
   #load() {
