@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { Machine } from "./src/machine.js";
 import { Outbox } from "./src/outbox.js";
 
-const FIELDS = /** @type {const} */ (["state", "conn", "next", "wired", "taken", "delay", "deferred", "token", "fork", "copied"]);
+const FIELDS = /** @type {const} */ (["state", "conn", "next", "wired", "taken", "delay", "refused", "deferred", "token", "fork", "copied"]);
 
 /** @param {any} before @returns {Machine} a machine that stands there */
 function standing({ received, outbox, ...fields }) {

@@ -105,15 +105,14 @@ class Mounter:
         binding = _binding(session.socket.scope, view_type.name, arguments, identity, mount.page)
         merged = await self._merge(session, view_type, mount, binding, foreign=foreign)
         merged.invalid.update(mount.invalid)
+        merged.dropped.update(mount.dropped)
         if old and merged.status != "restored":
             # A view that goes on was begun while they were good. Any process finds them as old: no 4409.
             await session.defer(1008, "the page params have expired: reload the page")
             await session.verbs.wait_for_end()
         self._tell_of(merged, view_type.name)
         self._tell_of_dropped(mount, view_type.name)
-        await session.start(
-            merged, view_type.state_type, binding, fork=mount.fork, build=self._build, dropped=mount.dropped
-        )
+        await session.start(merged, view_type.state_type, binding, fork=mount.fork, build=self._build)
         status = "plain" if session.plain else merged.status
         self._notify("view_mounted", view=view_type.name, id=merged.view_id, status=status)
         if status == "restored":

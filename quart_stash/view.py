@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -16,6 +16,7 @@ from .errors import ConfigurationError
 from .forms import Pushed, StashedForm, Submit, submit_in
 from .live.callers import verb
 from .live.session import Session
+from .values import check_data, check_secret, check_whole, encoded, is_text
 
 __all__ = ["Message", "Mounting", "View"]
 
@@ -159,10 +160,7 @@ class View(Generic[S]):
 
     @property
     def invalid(self) -> Mapping[str, str]:
-        """Which params were refused, and why: client-settable ones that don't fit, others that can't be read.
-
-        An empty name stands for all of them.
-        """
+        """Which params were refused, and why: client-settable ones that don't fit, and any that can't be read."""
         return self._mounting.invalid
 
     @property
@@ -215,7 +213,7 @@ class View(Generic[S]):
         Raises:
             TypeError, ValueError: it is neither text that UTF-8 can hold nor bytes.
         """
-        _check_data(data)
+        check_data(data)
         return await self._session.verbs.send(data)
 
     @verb
@@ -225,7 +223,7 @@ class View(Generic[S]):
         Raises:
             TypeError, ValueError: JSON can't hold it.
         """
-        return await self.send(_encoded(msgspec.json.encode, value, "view.send_json").decode())
+        return await self.send(encoded(msgspec.json.encode, value, "view.send_json").decode())
 
     async def commit(self) -> None:
         """Commit in the middle of a long handler: the message in hand counts as received.
@@ -253,21 +251,21 @@ class View(Generic[S]):
             ViewLeft: outside of the view's own handler, once the view was handed back or has ended. So do `restore`
                 and `forget`.
         """
-        _check_secret(key, area)
+        check_secret(key, area)
         if type(max_age) is not int or max_age < 1:
             raise ConfigurationError("max_age is a whole number of seconds, 1 or more")
-        payload = _encoded(msgspec.msgpack.encode, value, "view.keep")
+        payload = encoded(msgspec.msgpack.encode, value, "view.keep")
         await self._session.secrets.keep(key, payload, max_age=max_age, area=area)
 
     async def restore(self, key: str, *, area: Area = "tab") -> Any:
         """Return what `keep` was given under `key`, or `None` if the browser has nothing acceptable there."""
-        _check_secret(key, area)
+        check_secret(key, area)
         kept = await self._session.secrets.restore(key, area=area)
         return None if kept is None else msgspec.msgpack.decode(kept)
 
     async def forget(self, key: str, *, area: Area = "tab") -> None:
         """Let the browser drop what it keeps under `key`. Returns once it has confirmed."""
-        _check_secret(key, area)
+        check_secret(key, area)
         await self._session.secrets.forget(key, area=area)
 
     @verb
@@ -277,7 +275,7 @@ class View(Generic[S]):
         Returns:
             Whether that is on its way, as for `send`.
         """
-        if not _is_text(name, 1, 256, "view.clear_form"):
+        if not is_text(name, 1, 256, "view.clear_form"):
             raise ConfigurationError("the name of a form is a text of 1 to 256 characters")
         return await self._session.verbs.say(frames.Clear(name))
 
@@ -294,7 +292,7 @@ class View(Generic[S]):
                     f"view.reflect puts text and numbers into the page's address, not {type(value).__name__} "
                     f"as {name!r}: write it as text"
                 )
-            _check_whole(name + str(value), "view.reflect")
+            check_whole(name + str(value), "view.reflect")
         values = {name: None if value is None else str(value) for name, value in params.items()}
         return await self._session.verbs.say(frames.Url(values))
 
@@ -310,55 +308,10 @@ class View(Generic[S]):
             raise ConfigurationError(
                 f"{code!r} is not a close code that may be sent: take one from 4000 to 4999"
             )
-        if not _is_text(reason, 0, 123, "view.close") or len(reason.encode()) > 123:
+        if not is_text(reason, 0, 123, "view.close") or len(reason.encode()) > 123:
             raise ConfigurationError("the reason of a close is a text of 123 bytes at most")
         await self._session.verbs.close(code, reason)
 
     def _message(self, incoming: Incoming) -> Message:
         key = f"{self._mounting.id}:{incoming.number}"
         return Message(incoming.data, incoming.number, key, incoming.replayed)
-
-
-def _check_data(data: object) -> None:
-    """Refuse what no frame can hold, here, where it is told: a server that can't send takes the connection down."""
-    if isinstance(data, str):
-        _check_whole(data, "view.send")
-    elif not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(
-            f"view.send takes str or bytes, not {type(data).__name__}: use view.send_json for other values"
-        )
-
-
-def _check_whole(text: str, verb: str) -> None:
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"{verb} can't send half a surrogate pair: replace what is no character, "
-                "as in text.encode('utf-8', 'replace').decode()"
-            ) from error
-
-
-def _is_text(value: object, shortest: int, longest: int, verb: str) -> bool:
-    if not isinstance(value, str) or not shortest <= len(value) <= longest:
-        return False
-    _check_whole(value, verb)
-    return True
-
-
-def _encoded(encode: Callable[[Any], bytes], value: object, verb: str) -> bytes:
-    try:
-        return encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(
-            f"{verb} can't encode this {type(value).__name__} ({error}): make plain values of it"
-        ) from error
-
-
-def _check_secret(key: str, area: str) -> None:
-    if not _is_text(key, 1, 128, "view.keep, restore and forget"):
-        raise ConfigurationError("the name of a secret is a text of 1 to 128 characters")
-    if area not in ("tab", "browser"):
-        raise ConfigurationError('area is "tab" or "browser"')

@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,13 +147,13 @@ BAD_PARTS = {
 async def test_bad_params_and_forms_end_no_view(server: Server, part: str) -> None:
     """What a page brings of params and forms, whatever it is, does not keep its view from being mounted, again and again."""
     async with bystander(server):
-        for _ in range(2):
-            one = Client(server.url("/items/1"))
+        one = Client(server.url("/items/1"))
+        for count in (1, 2):
             await one.open()
             await one.raw('{"type": "mount", "sent": 0, ' + part + "}")
-            await one.until(lambda: one.seen("mounted"))
-            await one.send("a")
-            assert json.loads((await one.answered(1))[-1])["items"] == ["a"]
+            await one.until(partial(lambda count: len(one.seen("mounted")) == count, count))
+            await one.raw("=a")
+            assert json.loads((await one.answered(count))[-1])["items"] == ["a"]
             await one.abort()
 
 

@@ -20,7 +20,7 @@ MAX_LINES = 350
 LONGER = {
     # A machine and its one transition table, which are read together.
     "quart_stash/core/connection.py": 400,
-    "quart_stash/core/client.py": 420,
+    "quart_stash/core/client.py": 435,
 }
 MAX_FUNCTION_LINES = 60
 

@@ -70,8 +70,7 @@ export function mount(my, event, effects) {
   my.taken = undefined;
   const frame = my.mountFrame(event);
   for (const what of /** @type {const} */ (["forms", "params"])) {
-    const left = my.refused > 0 && isFilled(event[what]) && !(what in frame);
-    if (left) effects.push({ do: "page", event: { event: "oversize", what } });
+    if (isFilled(event[what]) && !(what in frame)) effects.push({ do: "page", event: { event: "oversize", what } });
   }
   my.say(frame, effects);
 }
@@ -235,8 +234,9 @@ export function quit(my, { code, reason = "" }, effects) {
 }
 
 /** @type {Action} */
-export function breach(my, _, effects) {
-  my.end(effects, 1002, "protocol error", BREACH);
+export function breach(my, frame, effects) {
+  const why = frame === null ? "what the server said is no frame" : `\`${frame.type ?? "message"}\` of the server is out of place`;
+  my.end(effects, 1002, why, BREACH);
   return "over";
 }
 

@@ -4,7 +4,7 @@
 /** @typedef {import("./forms/index.js").Restored} Restored */
 /** @typedef {import("./forms/reconcile.js").Conflict} Conflict */
 /** @typedef {Omit<import("./frames.js").MountedFrame, "type" | "token">} Mounted */
-/** @typedef {{ what: "forms" | "params" | "storage", form?: string, size?: number, limit?: number }} Oversize */
+/** @typedef {{ what: "forms" | "params" | "storage", form?: string, field?: string, size?: number, limit?: number }} Oversize */
 /**
  * All events of a `StashSocket`: the one list that its listeners and handlers are typed by.
  *

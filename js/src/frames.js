@@ -169,7 +169,7 @@ function salvage(frame) {
     mount[part] = Object.fromEntries(members);
   }
   for (const part of ["forms", "empty"]) {
-    const entries = Object.entries(mount[part] ?? {}).filter(([name]) => form(name) && !(name in (why.dropped ?? {})));
+    const entries = Object.entries(mount[part] ?? {}).filter(([name]) => form(name) && !Object.hasOwn(why.dropped ?? {}, name));
     if (mount[part]) mount[part] = Object.fromEntries(entries);
   }
   const told = Object.entries(why).filter(([, reasons]) => Object.keys(reasons).length > 0);

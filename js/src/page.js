@@ -25,7 +25,7 @@ import { MARK, Visits, frame, random } from "./visits.js";
  * @property {() => void} note
  * @property {() => void} forget
  * @property {() => void} stop
- * @property {(type: "restored" | "conflict" | "changed", listener: (event: any) => void, options?: { signal?: AbortSignal }) => void}
+ * @property {(type: "restored" | "conflict" | "oversize" | "changed", listener: (event: any) => void, options?: { signal?: AbortSignal }) => void}
  *   addEventListener
  */
 /** @typedef {{ root: any, storage: import("./forms/records.js").Storage, now: () => number }} FormsOptions */

@@ -35,6 +35,10 @@ import { report } from "./status.js";
  * @property {number} [timeout] milliseconds
  */
 
+/** Ends that nothing mends but loading the page anew. */
+const FATAL = new Set([1002, 1008]);
+/** By its name, the view that has ended so. @type {Map<string, Session>} */
+const dead = new Map();
 /**
  * Milliseconds without a connection that nobody is told of. A hand-over has as much longer as the server's last answer
  * took, up to as much again: so much of it is the distance, which the page also has without a deploy.
@@ -116,6 +120,7 @@ export class Session {
     });
     this.#fork();
     for (const stray of strays) this.#lose(stray);
+    dead.get(world.name)?.dismiss();
     // A page that is prerendered begins when it is shown.
     this.#parked = isPrerendered();
     if (!this.#parked) this.#dialer.dial(null);
@@ -178,6 +183,12 @@ export class Session {
     const stored = this.#slot.write(this.machine.snapshot());
     if (!stored && this.#stored) this.#hooks.tell({ event: "oversize", what: "storage" });
     this.#stored = stored;
+  }
+
+  /** The page knows that the view has ended: nobody is told any more. */
+  dismiss() {
+    if (dead.get(this.#world.name) === this) dead.delete(this.#world.name);
+    if (this.machine.state === "over") report(this, null);
   }
 
   /** Remove everything that is stored. */
@@ -319,10 +330,19 @@ export class Session {
       case "over":
         this.unwatch();
         this.#dialer.stop();
+        if (FATAL.has(effect.code)) this.#die(effect.code, effect.reason);
         return this.#hooks.over(effect.code, effect.reason, this.#closed);
       case "page":
         return this.#hooks.tell(effect.event);
     }
+  }
+
+  /** @param {number} code @param {string} reason */
+  #die(code, reason) {
+    const { name, binding } = this.#world;
+    dead.set(name, this);
+    const why = reason || (code === 1002 ? "what the page said is no part of the protocol" : "the server said so");
+    console.error(`quart_stash: the view at ${binding.address} has ended, and the page is to be loaded anew: ${why} (${code})`);
   }
 
   /** Bring timers, and what is shown, into line with where the machine stands. */
@@ -345,7 +365,7 @@ export class Session {
     this.#gap = undefined;
     if (resting) {
       clearTimeout(this.#quiet);
-      report(this, null);
+      report(this, state === "over" && dead.get(this.#world.name) === this ? "closed" : null);
       return;
     }
     report(this, state === "live" ? "connected" : "handover");

@@ -122,7 +122,7 @@ export class StashSocket extends Target {
     this.#now = options.now ?? (() => performance.now());
     this.#forms = options.forms === false ? null : page.forms(options.forms);
     this.#within = options.forms || undefined;
-    for (const type of /** @type {const} */ (["restored", "conflict"])) {
+    for (const type of /** @type {const} */ (["restored", "conflict", "oversize"])) {
       const tell = (/** @type {CustomEvent} */ { detail }) => {
         if (this.#forms?.holds(detail.form, this.#within)) this.#emit(new CustomEvent(type, { detail }));
       };
@@ -230,7 +230,7 @@ export class StashSocket extends Target {
     }
     if (reason !== undefined && size(reason) > 123) throw new DOMException("the reason is too long", "SyntaxError");
     globalThis.removeEventListener?.("beforeunload", this.#guard);
-    if (this.#state > OPEN) return;
+    if (this.#state > OPEN) return this.#session.dismiss();
     this.#state = CLOSING;
     this.#session.handle({ do: "quit", code, reason });
   }

@@ -1,6 +1,6 @@
 /** Shows where the page's sockets stand: `<html data-stash-state>` for styling, `<stash-status>` for everybody. */
 
-/** @typedef {"connected" | "handover" | "reconnecting" | "refused"} Status */
+/** @typedef {"connected" | "handover" | "reconnecting" | "refused" | "closed"} Status `closed`: for good, and not as was to be expected */
 /** @typedef {"unsaved" | "saved"} Work */
 
 /** @type {Map<object, Status>} */
@@ -13,7 +13,7 @@ let work = null;
 const watchers = new Set();
 
 /** The worst first. @type {Status[]} */
-const ORDER = ["refused", "reconnecting", "handover", "connected"];
+const ORDER = ["closed", "refused", "reconnecting", "handover", "connected"];
 
 /** @returns {Status | null} the worst of all sockets */
 function worst() {
@@ -55,13 +55,16 @@ const WORDS = {
   reconnecting: "Reconnecting…",
   refused: "The server refuses to connect. Please log in again, or load the page anew.",
   connected: "Connected again.",
+  closed: "This page is no longer connected. Please reload it.",
 };
 /** @typedef {keyof typeof WORDS} News */
+/** What is said at once. @type {Set<string>} */
+const BAD = new Set(["reconnecting", "refused", "closed"]);
 
 /**
  * Define `<stash-status>`: a live region that is empty while all is well.
  *
- * Its words are its attributes `reconnecting`, `refused` and `connected`; a gap too short to be told of is not told of. Of
+ * Its words are its attributes `reconnecting`, `refused`, `connected` and `closed`; a gap too short to be told of is not told of. Of
  * the user's work it speaks only in words that the page gives it, `unsaved` and `saved`. A screen reader reads what changes in it, so it
  * changes only when there is news.
  */
@@ -80,12 +83,15 @@ export function defineStatus() {
       #due = false;
       /** @type {ReturnType<typeof setTimeout> | undefined} */
       #held;
+      /** Whether its language is ours to say. @type {boolean | undefined} */
+      #speaks;
       /** @type {(status: Status | null) => void} */
       #watcher = (status) => this.#show(status);
 
       connectedCallback() {
         if (!this.hasAttribute("role")) this.setAttribute("role", "status");
         // Its own words are read in their language; the page's are in the page's.
+        this.#speaks ??= !this.hasAttribute("lang");
         if (!["lang", "unsaved", "saved", ...Object.keys(WORDS)].some((name) => this.hasAttribute(name))) this.setAttribute("lang", "en");
         watchers.add(this.#watcher);
         if (work === "saved") this.#work = work; // before it was there: no news
@@ -102,9 +108,9 @@ export function defineStatus() {
 
       /** @param {Status | null} status */
       #show(status) {
-        if (status === "reconnecting" || status === "refused") this.#say(status);
+        if (status && BAD.has(status)) this.#say(/** @type {News} */ (status));
         else if (status === null) this.#isBusy && this.#say(null);
-        else if (this.#said === "reconnecting" || this.#said === "refused") this.#timer ??= setTimeout(() => this.#say("connected"), HOLD);
+        else if (this.#said && BAD.has(this.#said)) this.#timer ??= setTimeout(() => this.#say("connected"), HOLD);
         if (work === this.#work) return;
         this.#work = work;
         clearTimeout(this.#held);
@@ -131,7 +137,18 @@ export function defineStatus() {
         this.#timer = lingers ? setTimeout(() => this.#sayWork(), LINGER) : undefined;
         if (what === this.#said) return;
         this.#said = what;
-        this.textContent = what === null ? "" : (this.getAttribute(what) ?? WORDS[/** @type {News} */ (what)]);
+        this.textContent = what === null ? "" : this.#speak(what);
+      }
+
+      /**
+       * @param {News | Work} what
+       * @returns {string} the words for it, and in which language they are is noted
+       */
+      #speak(what) {
+        const words = this.getAttribute(what);
+        if (this.#speaks && words === null) this.setAttribute("lang", "en");
+        else if (this.#speaks) this.removeAttribute("lang");
+        return words ?? WORDS[/** @type {News} */ (what)];
       }
     },
   );

@@ -9,7 +9,10 @@
 /** @typedef {import("./machine.js").Snapshot} Snapshot */
 /** @typedef {{ i: string, x: number, v: any }} Item identity, when it ends, value */
 /** @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">} StorageLike */
-/** @typedef {{ get: (key: string) => any, set: (key: string, value: any) => boolean, remove: (key: string) => void }} Shelf */
+/**
+ * @typedef {{ get: (key: string) => any, set: (key: string, value: any) => boolean, remove: (key: string) => void,
+ *   persistent: boolean }} Shelf
+ */
 
 /** What the keys of all items begin with. */
 export const PREFIX = "quart-stash:";
@@ -163,6 +166,7 @@ export class Area {
    */
   shelf(prefix) {
     return {
+      persistent: this.persistent,
       get: (key) => this.read(prefix + key, { late: true }),
       set: (key, value) => this.write(prefix + key, value) && this.persistent,
       remove: (key) => this.remove(prefix + key),

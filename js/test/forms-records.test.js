@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { digest } from "../src/forms/merge.js";
+import { digest, merge, same } from "../src/forms/merge.js";
 import { Records, entryOf, parseForm, fieldKey } from "../src/forms/records.js";
 import { Area } from "../src/storage.js";
 import { FakeStorage } from "./world.js";
 
-/** @param {{ refuses?: (key: string) => boolean }} [faults] */
+/** @param {{ refuses?: (key: string, text: string) => boolean }} [faults] */
 function memory({ refuses = () => false } = {}) {
   const kept = /** @type {Map<string, string>} */ (new Map());
   let writes = 0;
@@ -16,7 +16,10 @@ function memory({ refuses = () => false } = {}) {
     get: (/** @type {string} */ key) => JSON.parse(kept.get(key) ?? "null"),
     set: (/** @type {string} */ key, /** @type {unknown} */ value) => {
       writes += 1;
-      if (refuses(key)) return false;
+      if (refuses(key, JSON.stringify(value))) {
+        kept.delete(key);
+        return false;
+      }
       kept.set(key, JSON.stringify(value));
       return true;
     },
@@ -31,8 +34,10 @@ function memory({ refuses = () => false } = {}) {
 function recordsOf(storage, { now = 1000 } = {}) {
   const errors = /** @type {string[]} */ ([]);
   const report = (/** @type {unknown} */ error, /** @type {string} */ form) => void errors.push(`${form}: ${error}`);
-  const records = new Records({ storage, now: () => now, maxAge: 500, report });
-  return { records, errors };
+  const told = /** @type {string[]} */ ([]);
+  const oversize = (/** @type {string} */ form, /** @type {string} */ name) => void told.push(`${form} ${name}`);
+  const records = new Records({ storage, now: () => now, maxAge: 500, report, oversize });
+  return { records, errors, told };
 }
 
 const field = (/** @type {string} */ name, /** @type {string} */ mine) =>
@@ -49,6 +54,48 @@ test("what one page saves, the next one loads", () => {
   assert.deepEqual(next.names(), ["profile", "address"]);
   assert.ok(storage.kept.has("form:profile"), "and it is still there for the one after");
   assert.deepEqual(next.get("profile", fieldKey({ name: "name", index: 0, row: "" })), field("name", "Ann"));
+});
+
+test("one huge field leaves the others in storage, and is told once, until it was there", () => {
+  let room = 1000;
+  const storage = memory({ refuses: (_, text) => text.length > room });
+  const { records, told } = recordsOf(storage);
+  const names = () => storage.get("form:profile")?.fields.map((/** @type {{ name: string }} */ { name }) => name);
+  for (const name of ["name", "bio", "city"]) records.put("profile", field(name, name));
+  records.put("profile", field("picture", "x".repeat(2000)));
+  records.put("other", field("a", "1"));
+  records.save();
+  records.save();
+  assert.deepEqual([names(), told], [["name", "bio", "city"], ["profile picture"]]);
+  assert.ok(storage.kept.has("form:other"));
+  assert.equal(records.of("profile").length, 4, "memory has it all");
+  room = Infinity;
+  records.save();
+  assert.deepEqual(names(), ["name", "bio", "city", "picture"]);
+  room = 1000;
+  records.put("profile", field("name", "another"));
+  records.save();
+  assert.deepEqual([names(), told.length], [["name", "bio", "city"], 2]);
+  room = 0;
+  records.save();
+  assert.deepEqual([names(), told.slice(2).sort()], [undefined, ["profile bio", "profile city", "profile name"]]);
+});
+
+test("where nothing outlives the page, no field is left out, and none is told", () => {
+  const area = new Area(null);
+  const { records, told } = recordsOf(area.shelf("form:"));
+  records.put("profile", field("picture", "x".repeat(2000)));
+  records.put("profile", field("name", "Ann"));
+  records.save();
+  assert.equal(/** @type {any} */ (area.read("form:form:profile")).fields.length, 2);
+  assert.deepEqual(told, []);
+});
+
+test("half an emoji is to a server what it hears of it", () => {
+  assert.ok(same(["half \ud83d"], ["half \ufffd"]) && !same(["half \ud83d"], ["half ?"]));
+  assert.equal(digest(["half \ud83d"]), digest(["half \ufffd"]));
+  const { outcome, value } = merge({ base: [""], mine: ["half \ud83d"], theirs: ["half \ufffd"] });
+  assert.deepEqual([outcome, value], ["agreed", ["half \ud83d"]]);
 });
 
 test("names that mean something to JavaScript are ordinary names", () => {

@@ -5,7 +5,7 @@ import { Backoff } from "../src/backoff.js";
 import { serialise } from "../src/frames.js";
 import { StashSocket } from "../src/socket.js";
 import { LIMITS } from "./model.js";
-import { FakeStorage, Network, Tab, pass, record, rest, stage } from "./world.js";
+import { FakeSocket, FakeStorage, Network, Tab, pass, record, rest, stage } from "./world.js";
 
 /** @type {Tab} */
 let tab;
@@ -910,7 +910,77 @@ test("a drain in a hidden tab is answered without a timer", async () => {
   assert.equal(network.sockets[0]?.said.at(-1).type, "flushed");
 });
 
+/** Takes what goes to the console meanwhile. @param {"error" | "warn"} level @param {() => Promise<void>} act */
+async function said(level, act) {
+  const kept = mock.method(console, level, () => {});
+  await act();
+  kept.mock.restore();
+  return kept.mock.calls.map(({ arguments: words }) => words.join(" "));
+}
+
+test("a view that is dead says so: in the console with the cause, and on the page, until the page has another one", async () => {
+  const state = () => page.root.get("data-stash-state");
+  /** @type {[string, (socket: FakeSocket) => void][]} */
+  const ends = [
+    ["what the server said is no frame (1002)", (socket) => socket.hear("nonsense")],
+    ["`mounted` of the server is out of place (1002)", ({ server }) => server.send({ type: "mounted", status: "fresh", received: 0, build: "b", limits: LIMITS })],
+    ["`finished` of the server is out of place (1002)", ({ server }) => server.send({ type: "finished", received: 9 })],
+    ["what the page said is no part of the protocol (1002)", (socket) => socket.end(1002)],
+    ["the server said so (1008)", (socket) => socket.end(1008)],
+  ];
+  for (const [cause, end] of ends) {
+    const socket = open({}, "/checkout/1?ticket=secret");
+    await rest();
+    const words = await said("error", async () => (end(network.last), rest()));
+    assert.equal(words.length, 1, cause);
+    assert.match(words[0] ?? "", /the view at shop\.example\/checkout\/1\?\w+ has ended, and the page is to be loaded anew: /);
+    assert.ok(words[0]?.endsWith(cause), words[0]);
+    assert.doesNotMatch(words[0] ?? "", /secret/);
+    assert.deepEqual([state(), socket.readyState], ["closed", 3]);
+    const next = open({}, "/checkout/1?ticket=secret");
+    assert.equal(state(), undefined, "the page has another one");
+    await rest();
+    assert.equal(state(), "connected");
+    next.forget();
+  }
+});
+
+test("a dead view that the page lets go of is told no more, and one that was to end is not told at all", async () => {
+  const socket = open();
+  const other = open({ name: "other" });
+  await rest();
+  const words = await said("error", async () => {
+    network.sockets[0]?.end(1002);
+    await rest();
+    assert.equal(page.root.get("data-stash-state"), "closed", "whatever the other one does");
+    socket.destroy();
+    assert.equal(page.root.get("data-stash-state"), "connected");
+    other.close();
+    open().close(4000);
+    open();
+    await rest();
+    network.last.server.send({ type: "finished", received: 0 });
+    await rest();
+  });
+  assert.equal(words.length, 1);
+  assert.equal(page.root.get("data-stash-state"), undefined);
+});
+
+test("what the server could not read of a mount is told in the console, and in the event", async () => {
+  const heard = record(open());
+  const { server } = network.last;
+  const { send } = server;
+  const why = { dropped: { f: "why" }, invalid: { "": "why" } };
+  server.send = (frame) => send(frame.type === "mounted" ? { ...frame, ...why } : frame);
+  const words = await said("warn", rest);
+  assert.equal(words.length, 1);
+  assert.match(words[0] ?? "", /the server could not read all that was pushed/);
+  const mounted = heard.find(({ type }) => type === "mounted");
+  assert.deepEqual([mounted?.dropped, mounted?.invalid], [why.dropped, why.invalid]);
+});
+
 test("codes that stop the view stop it, and its slot stays", async () => {
+  mock.method(console, "error", () => {});
   for (const code of [1002, 1008]) {
     const socket = open();
     const heard = record(socket);
@@ -941,6 +1011,7 @@ test("all other codes reconnect, a bare 1000 too", async () => {
 });
 
 test("garbage from the server ends the view with 1002, and is never thrown", async () => {
+  mock.method(console, "error", () => {});
   const socket = open();
   const heard = record(socket);
   await rest();

@@ -57,6 +57,27 @@ test("it says that the connection is gone, and that it is back once it has held 
   assert.equal(plain.textContent, "");
 });
 
+test("it says that the page is to be loaded anew where a view is dead, whatever the others do, until there is another one", () => {
+  report(a, "connected");
+  report(b, "closed");
+  report(a, "reconnecting");
+  report(a, "connected");
+  mock.timers.tick(60_000);
+  assert.equal(plain.textContent, "This page is no longer connected. Please reload it.");
+  assert.deepEqual([state(), changes()], ["closed", 1]);
+  report(b, "connected");
+  mock.timers.tick(1_000);
+  assert.equal(plain.textContent, "Connected again.");
+});
+
+test("words that the page has not given are read in their own language, and the others in the page's", () => {
+  assert.deepEqual([plain.getAttribute("lang"), own.getAttribute("lang")], ["en", null]);
+  report(a, "closed");
+  assert.equal(own.getAttribute("lang"), "en");
+  report(a, "reconnecting");
+  assert.deepEqual([own.textContent, own.getAttribute("lang")], ["Un instant…", null]);
+});
+
 test("nothing is said twice, whatever else happens to the sockets", () => {
   report(a, "reconnecting");
   report(b, "reconnecting");

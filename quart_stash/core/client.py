@@ -150,9 +150,8 @@ class Client:
         self.wired = self.outbox.received
         self._taken = None
         frame = self._mount_frame(event)
-        for what in ("forms", "params"):
-            if self._refused and getattr(event, what) and not getattr(frame, what):
-                effects.append(_page("oversize", what=what))
+        left = [what for what in ("forms", "params") if getattr(event, what) and not getattr(frame, what)]
+        effects += [_page("oversize", what=what) for what in left]
         effects.append(s.Frame(event.conn, frame))
 
     def _mounted(self, frame: frames.Mounted, effects: list[s.Effect]) -> State | None:
@@ -282,8 +281,12 @@ class Client:
     def _quit(self, event: s.Quit, effects: list[s.Effect]) -> None:
         self._end(effects, 1005 if event.code is None else event.code, event.reason, event.code)
 
-    def _breach(self, _: object, effects: list[s.Effect]) -> State:
-        return self._end(effects, 1002, "protocol error", _BREACH)
+    def _breach(self, frame: s.Down | None, effects: list[s.Effect]) -> State:
+        why = "what the server said is no frame"
+        if frame is not None:
+            kind = "message" if isinstance(frame, str | bytes) else type(frame).__struct_config__.tag
+            why = f"`{kind}` of the server is out of place"
+        return self._end(effects, 1002, why, _BREACH)
 
     def _ignore(self, _: object, __: list[s.Effect]) -> None:
         pass

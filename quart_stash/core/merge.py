@@ -55,6 +55,7 @@ class Merged(Generic[S]):
         received: how many of the client's messages the state covers.
         state: the merged state.
         invalid: why each refused client-settable param was refused.
+        dropped: why each form that can't be read was dropped.
         issued_at: when the restored token was issued, in seconds since the epoch.
         error: for a rejected token, what was wrong with it; for the log, not for the client.
     """
@@ -68,6 +69,7 @@ class Merged(Generic[S]):
     invalid: dict[str, str]
     issued_at: float | None = None
     error: TokenError | None = None
+    dropped: dict[str, str] = field(default_factory=dict)
 
 
 def seal_snapshot(sealer: Sealer, context: Context, snapshot: Snapshot, *, version: int, now: float) -> str:

@@ -66,7 +66,7 @@ def salvage(data: str) -> Salvaged | None:
         What could be read; `None`: they are not why it was refused.
     """
     whole = members(data, most=_FEW) or {}
-    parts = {name: whole.pop(name) for name in PARTS if name in whole}
+    parts: dict[str, str] = {name: whole.pop(name) for name in PARTS if name in whole}
     if not parts:
         return None
     invalid: dict[str, str] = {}
@@ -76,7 +76,7 @@ def salvage(data: str) -> Salvaged | None:
         params = _each(parts.get("params"), _value, invalid, _NO_VALUE)
         forms = _each(parts.get("forms"), _pairs, dropped, _NO_FORM)
         empty = _each(parts.get("empty"), _names, dropped, _NO_FORM)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError):
         return None  # no JSON at all: that no form makes
     for name in {**forms, **empty}:
         if not 1 <= len(name) <= _NAME:

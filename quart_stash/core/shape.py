@@ -74,9 +74,8 @@ def members(data: str, *, most: int) -> dict[str, str] | None:
             if name is None or len(found) == most:
                 return None
             found[name[1]] = data[name.end() : at]
-        if depth == 0:
-            if mark != "{" or found:
-                return found if not mark and not data[start:].strip() else None
+        if depth == 0 and (mark != "{" or found):
+            return found if not mark and not data[start:].strip() else None
         if (depth, mark) in ((0, "{"), (1, ","), (1, "}")):
             start = match.end()
         depth += (mark in ("[", "{")) - (mark in ("]", "}"))

@@ -1,7 +1,7 @@
-"""Half an emoji: what a page may hold as text, and UTF-8 can't.
+r"""Half an emoji: what a page may hold as text, and UTF-8 can't.
 
-A browser's text is UTF-16, and a page may cut it anywhere: `value.slice(0, 10)` leaves half of a pair. JSON carries such a
-half as `\\ud83d`. What a browser posts has U+FFFD in its place, and so has what is read here.
+A browser's text is UTF-16, and a page may cut it anywhere: `value.slice(0, 10)` leaves half of a pair. JSON carries
+such a half as `\ud83d`. What a browser posts has U+FFFD in its place, and so has what is read here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ESCAPE: Final = re.compile(rf"\\(?:{_HALF}\\{_OTHER}|({_HALF}|{_OTHER})|.)", re
 
 
 def mended(json: str) -> str:
-    """Return a JSON text with U+FFFD in place of each escape that is half of a pair; the same object if there is none."""
+    """Return a JSON text with U+FFFD in place of escapes that are half of a pair; the same object if there is none."""
     if "\\ud" not in json and "\\uD" not in json:
         return json
     return _ESCAPE.sub(lambda match: "\\ufffd" if match[1] else match[0], json)

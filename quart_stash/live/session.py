@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ..config import StashConfig
@@ -203,14 +203,7 @@ class Session:
         await self._apply(events.Defer(code, reason))
 
     async def start(
-        self,
-        merged: Merged[Any],
-        state_type: StateType[Any],
-        binding: Binding,
-        *,
-        fork: bool,
-        build: str,
-        dropped: Mapping[str, str] | None = None,
+        self, merged: Merged[Any], state_type: StateType[Any], binding: Binding, *, fork: bool, build: str
     ) -> None:
         """Answer the mount: from here on the view is live.
 
@@ -250,10 +243,8 @@ class Session:
             issued_at = merged.issued_at if fork and not aged else None
             token = self._sync.seal(merged.received, issued_at=issued_at)
         limits = frames.Limits(self._config.max_message_size, self._config.max_mount_size)
-        mounted = frames.Mounted(
-            merged.status, merged.received, build, limits, merged.reason, token,
-            dict(merged.invalid), dict(dropped or {}),
-        )  # fmt: skip
+        known = (merged.reason, token, dict(merged.invalid), dict(merged.dropped))
+        mounted = frames.Mounted(merged.status, merged.received, build, limits, *known)
         await self._apply(events.Decided(mounted))
         if self.machine.over:  # lost, or drained, in the meantime: the handler is not to begin
             await self.verbs.wait_for_end()

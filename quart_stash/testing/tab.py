@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections import deque
@@ -15,6 +16,7 @@ from ..core import frames
 from ..core import stimuli as s
 from ..core.backoff import Backoff
 from ..core.client import Client, State
+from ..core.text import mended, well_formed
 from ..errors import ProtocolError
 from ..live.timers import Timers
 from .dialer import Dial, Dialer
@@ -224,8 +226,7 @@ class Tab:
     def _carry(self, effect: s.Effect) -> None:
         match effect:
             case s.Frame(conn, frame):
-                data = frames.mark(frame) if isinstance(frame, str | bytes) else frames.encode(frame)
-                self._dialer.send(conn, data)
+                self._dialer.send(conn, _wire(frame))
                 if conn == self.machine.conn:
                     self._restart("mute", _SILENCE, self._ping)
             case s.OpenLater(wait):
@@ -350,6 +351,18 @@ class Tab:
     def _restart(self, name: str, delay: float, action: Callable[[], object]) -> None:
         self._timers.cancel(name)
         self._timers.start(name, delay, action)
+
+
+def _wire(frame: s.Up) -> str | bytes:
+    """Return a frame as it leaves a browser: U+FFFD in place of half of a pair."""
+    if isinstance(frame, str):
+        return frames.mark(well_formed(frame))
+    if isinstance(frame, bytes):
+        return frames.mark(frame)
+    try:
+        return frames.encode(frame)
+    except UnicodeEncodeError:
+        return mended(json.dumps(msgspec.to_builtins(frame)))
 
 
 def _touched(

@@ -118,6 +118,10 @@ objects = st.builds(
 @example("[" * 33 + '"\\' * 100_000)
 @example("[" * 33 + '"' * 200_001)
 @example("\ud800")
+@example('{"type":"mount","sent":0,"params":[],"forms":{"f":"\ud800"}}')
+@example('{"type":"mount","sent":0,"params":[' + "]" * 100_000)
+@example('{"type":"mount","sent":0,"params":' + "," * 100_000)
+@example('{"type":"mount",' + '"params":[[]],' * 30_000 + '"sent":0}')
 @example('{"type":"mount","sent":0,"sent":1e400}')
 def test_parsing_raises_nothing_else(data: str | bytes) -> None:
     """Whatever is parsed, a frame of the client or a `ProtocolError` comes out."""
@@ -193,7 +197,9 @@ def test_how_much_a_mount_may_bring(more: Any, invalid: dict[str, str], dropped:
     assert isinstance(mount, frames.Mount)
     assert (mount.invalid, mount.dropped) == (invalid, dropped)
     kept = {
-        name: {key: value for key, value in (part.items() if isinstance(part, dict) else ()) if key not in why}
+        name: {
+            key: value for key, value in (part.items() if isinstance(part, dict) else ()) if key not in why
+        }
         for name, why in (("params", invalid), ("forms", dropped))
         if "" not in why and (part := more.get(name))
     }
@@ -236,7 +242,9 @@ forms_of_any_kind = anything | st.dictionaries(
 )
 @example({"params": {"a": [0] * frames.MAX_VALUES}, "forms": {"f": [["a", "x"]] * 7000}}, 0, False)
 @example({"params": {"f": "LONG", "g": [{"a": "HUGE"}]}, "forms": {"n" * 300: [], "": 1}}, 9_000, True)
-def test_no_content_of_forms_or_params_ends_a_view(brought: dict[str, Any], depth: int, ascii_only: bool) -> None:
+def test_no_content_of_forms_or_params_ends_a_view(
+    brought: dict[str, Any], depth: int, ascii_only: bool
+) -> None:
     """Whatever a page brings of params and forms, its mount is taken, all of it can be encoded, and what is dropped is told."""
     text = json.dumps({"type": "mount", "sent": 3, "token": "T", **brought}, ensure_ascii=ascii_only)
     if not ascii_only:  # as JSON.stringify writes it: escapes of what is half of a pair
@@ -259,7 +267,9 @@ def test_no_content_of_forms_or_params_ends_a_view(brought: dict[str, Any], dept
     for name in ("params", "forms", "empty"):
         part = brought.get(name, {})
         why = mount.invalid if name == "params" else mount.dropped
-        whole = isinstance(part, dict) and len(getattr(mount, name)) == len({well_formed(key) for key in part})
+        whole = isinstance(part, dict) and len(getattr(mount, name)) == len(
+            {well_formed(key) for key in part}
+        )
         assert whole or why
 
 
@@ -271,6 +281,8 @@ def test_an_error_does_not_quote_the_peer(secret: str, name: str) -> None:
         frames.parse_control(json.dumps(frame) if name != "key" else secret)
     assert secret not in str(caught.value)
     assert len(str(caught.value).encode()) <= 123  # what fits into a close frame
-    mount = frames.parse_control(json.dumps({"type": "mount", "sent": 0, "params": secret, "forms": {"f": secret}}))
+    mount = frames.parse_control(
+        json.dumps({"type": "mount", "sent": 0, "params": secret, "forms": {"f": secret}})
+    )
     assert isinstance(mount, frames.Mount)
     assert secret not in f"{mount.invalid}{mount.dropped}"

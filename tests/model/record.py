@@ -47,6 +47,7 @@ def standing(client: Client) -> dict[str, Any]:
         "wired": client.wired,
         "taken": client._taken,
         "delay": client.delay,
+        "refused": client._refused,
         "deferred": client._deferred,
         "token": client.token,
         "fork": client.fork,

@@ -536,6 +536,25 @@ async def test_a_message_that_is_a_secret() -> None:
 
 
 @in_virtual_time
+async def test_half_an_emoji() -> None:
+    """It reaches the view as from a browser, in params, forms and messages: as U+FFFD."""
+    seen: list[Any] = []
+
+    async def handler(view: View[Log]) -> None:
+        seen.append([dict(view.params), {name: dict(form) for name, form in view.forms.items()}])
+        async for message in view:
+            seen.append(message.data)
+
+    half = "half \ud83d"
+    page = Page(Process(handler, Log), params={"q": half}, forms={"f": [("a", half), ("b", None)]})
+    await page.start()
+    page.tab.send(half)
+    await settle()
+    assert seen == [[{"q": "half \ufffd"}, {"f": {"a": "half \ufffd"}}], "half \ufffd"]
+    await page.tab.close()
+
+
+@in_virtual_time
 async def test_a_finished_view_is_over() -> None:
     """The page is told so, nothing stays stored, what was left is lost, and nobody dials any more."""
     page = Page(Process(echo, Log))

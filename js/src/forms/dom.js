@@ -16,7 +16,7 @@ import { wellFormed } from "../frames.js";
  */
 
 /** The longest form name that a frame may carry. */
-const MAX_NAME = 256;
+export const MAX_NAME = 256;
 
 /** What may hold, or change, a value: used to tell whether a change of the page concerns a form at all. */
 export const CONTROLS = "input, textarea, select, option, optgroup, fieldset, form, [data-stash]";

@@ -17,6 +17,7 @@ import { Guard, hasFocus } from "./guard.js";
 import { isChanged, remember } from "./kinds.js";
 import { Listener } from "./listen.js";
 import { same } from "./merge.js";
+import { keep, look } from "./misuse.js";
 import { Reconciler } from "./reconcile.js";
 import { fieldKey, Records } from "./records.js";
 import { revert } from "./restore.js";
@@ -30,6 +31,8 @@ import { Watcher } from "./watch.js";
 /** @typedef {import("./reconcile.js").Conflict} Conflict */
 
 /** @typedef {{ form: string, field: string | null, outcome: Outcome, why: string }} Restored */
+/** @typedef {{ what: "storage", form: string, field: string }} Oversize */
+/** @typedef {"restored" | "conflict" | "oversize"} Told */
 
 /**
  * @typedef {object} FormsOptions
@@ -40,6 +43,8 @@ import { Watcher } from "./watch.js";
  * @property {Iterable<string>} [names] which forms; default: every `form[data-stash]`
  */
 
+/** Milliseconds after a change of the page, or its start, in which nobody is told of mistakes in it. */
+const CALM = 1000;
 /** Milliseconds between two writes to storage. */
 const SAVE_INTERVAL = 1000;
 const DAY = 86_400_000;
@@ -59,12 +64,15 @@ export function createForms(options) {
 
 /**
  * Events: `restored` (a `CustomEvent<Restored>` for every field and outcome; `field` is `null` where a whole
- * form failed), `conflict` (`CustomEvent<Conflict>`), and `changed`: `isUnsaved()` may have another answer now.
+ * form failed), `conflict` (`CustomEvent<Conflict>`), `oversize` (`CustomEvent<Oversize>`: a field for which storage has no
+ * room), and `changed`: `isUnsaved()` may have another answer now.
  */
 export class Forms extends EventTarget {
-  /** @type {Record<"restored" | "conflict", Event[] | null>} events that nobody has listened for yet */
-  #untold = { restored: [], conflict: [] };
+  /** @type {Record<Told, Event[] | null>} events that nobody has listened for yet */
+  #untold = { restored: [], conflict: [], oversize: [] };
   #loaded = false;
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  #looking = null;
   #restoring = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
@@ -92,7 +100,9 @@ export class Forms extends EventTarget {
     const report = this.#report.bind(this);
     this.root = root;
     this.guard = new Guard();
-    this.records = new Records({ storage, now, maxAge, report });
+    const oversize = (/** @type {string} */ form, /** @type {string} */ field) =>
+      this.#emit("oversize", { what: "storage", form, field });
+    this.records = new Records({ storage, now, maxAge, report, oversize });
     this.page = new Controls({
       root,
       records: this.records,
@@ -138,7 +148,7 @@ export class Forms extends EventTarget {
    * once the script that adds it has run.
    *
    * @override
-   * @param {"restored" | "conflict" | "changed"} type
+   * @param {Told | "changed"} type
    * @param {EventListenerOrEventListenerObject | ((event: CustomEvent) => void) | null} listener
    * @param {boolean | AddEventListenerOptions} [options]
    */
@@ -165,6 +175,8 @@ export class Forms extends EventTarget {
     this.#unheard = onSanitizer(() => this.#pageChanged());
     this.page.bind();
     this.adopter.adopt({ foreign });
+    keep(this.root);
+    this.#look();
   }
 
   /**
@@ -333,6 +345,7 @@ export class Forms extends EventTarget {
     this.listener.stop();
     this.watcher.stop();
     this.#unheard?.();
+    if (this.#looking !== null) clearTimeout(this.#looking);
   }
 
   #load() {
@@ -365,6 +378,7 @@ export class Forms extends EventTarget {
     if (this.#restoring) this.reconciler.run({ rendered });
     if (heir) this.focus.giveBack(focused, heir);
     this.#schedule();
+    this.#look();
   }
 
   /** @returns {boolean} whether the page has moved on, and some of its forms may be those of the visit before */
@@ -512,6 +526,15 @@ export class Forms extends EventTarget {
     this.dispatchEvent(new Event("changed"));
   }
 
+  /** Looks for mistakes in the markup, once the page has come to rest with its styles. */
+  #look() {
+    this.#looking ??= setTimeout(() => {
+      this.#looking = null;
+      if (document.readyState === "complete") look(this.root);
+      else this.#look();
+    }, CALM);
+  }
+
   #cancel() {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
@@ -528,8 +551,8 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * @param {"restored" | "conflict"} type
-   * @param {Restored | Conflict} detail
+   * @param {Told} type
+   * @param {Restored | Conflict | Oversize} detail
    */
   #emit(type, detail) {
     const event = new CustomEvent(type, { detail });

@@ -6,6 +6,7 @@
 
 import { addParts } from "./collect.js";
 import { formName, isNative } from "./dom.js";
+import { stray } from "./misuse.js";
 import { isAnnounced } from "./restore.js";
 
 /** @typedef {import("./dom.js").Control} Control */
@@ -49,7 +50,7 @@ export class Listener {
     const { signal } = this.#listening;
     const on = { capture: true, passive: true, signal };
     const { root, guard, adopter } = this;
-    root.addEventListener("input", (event) => this.#edited(event), on);
+    root.addEventListener("input", (event) => (this.#edited(event), stray(event)), on);
     root.addEventListener("change", (event) => this.#edited(event), on);
     root.addEventListener("reset", (event) => this.#reset(event), on);
     root.addEventListener("submit", (event) => this.#submitted(event), on);

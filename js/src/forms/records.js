@@ -17,6 +17,7 @@ import { digest, same } from "./merge.js";
  * @property {(key: string) => unknown} get the value, `null` if there is none
  * @property {(key: string, value: unknown) => boolean} set whether it was kept
  * @property {(key: string) => void} remove
+ * @property {boolean} [persistent] whether it outlives the page; it does, unless said
  */
 /**
  * @typedef {object} Places
@@ -85,6 +86,8 @@ export class Records {
   #owed = new Map();
   /** Forms whose fields were collected, as for a post. @type {Set<string>} */
   #posted = new Set();
+  /** The fields of each form that storage had no room for. @type {Map<string, Set<string>>} */
+  #unstored = new Map();
 
   /**
    * @param {object} world
@@ -92,13 +95,15 @@ export class Records {
    * @param {() => number} world.now milliseconds
    * @param {number} world.maxAge milliseconds
    * @param {(error: unknown, form: string) => void} world.report
+   * @param {(form: string, field: string) => void} [world.oversize] there is no room for this field
    */
-  constructor({ storage, now, maxAge, report }) {
+  constructor({ storage, now, maxAge, report, oversize = () => {} }) {
     this.storage = storage;
     this.#place = storage.place?.() ?? "";
     this.now = now;
     this.maxAge = maxAge;
     this.report = report;
+    this.oversize = oversize;
   }
 
   /**
@@ -390,7 +395,34 @@ export class Records {
     }
     const fields = entries.map(({ control: _, reported: __, writes: ___, ...kept }) => kept);
     const submitted = { ...(this.#submitted.has(name) && { submitted: true }), ...(this.#posted.has(name) && { posted: true }) };
-    return shelf.set(keyOf(name), { at: this.now(), ...submitted, fields });
+    const write = (/** @type {object[]} */ kept) => shelf.set(keyOf(name), { at: this.now(), ...submitted, fields: kept });
+    const stored = write(fields);
+    // Where nothing outlives the page, there is nothing to make room for.
+    if (stored || shelf.persistent === false) this.#unstored.delete(name);
+    else this.#makeDo(name, fields, write);
+    return stored;
+  }
+
+  /**
+   * Stores what there is room for: without the largest field, or the largest two, or four, and so on.
+   *
+   * @template {Pick<Entry, "name" | "index" | "row">} T
+   * @param {string} form
+   * @param {T[]} fields
+   * @param {(fields: T[]) => boolean} write
+   */
+  #makeDo(form, fields, write) {
+    const sized = fields.map((field) => ({ field, size: JSON.stringify(field).length })).sort((a, b) => b.size - a.size);
+    const left = new Set(fields);
+    let stored = false;
+    for (let count = 1; !stored && left.size > 0; count *= 2) {
+      for (const { field } of sized.splice(0, count)) left.delete(field);
+      stored = left.size > 0 && write([...left]);
+    }
+    const before = this.#unstored.get(form);
+    const out = fields.filter((field) => !left.has(field));
+    this.#unstored.set(form, new Set(out.map(fieldKey)));
+    for (const field of out) if (!before?.has(fieldKey(field))) this.oversize(form, field.name);
   }
 
   /**

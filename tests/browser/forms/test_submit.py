@@ -31,9 +31,8 @@ async def served(tab: Tab, folder: Path, path: str = "/", **environment: str) ->
 
 def said(tab: Tab, *submits: list[Any]) -> None:
     """Wait until the view says that exactly this was submitted."""
-    tab.wait_for(
-        "document.getElementById('state').textContent === a[0]", json.dumps(submits, separators=(",", ":"))
-    )
+    text = json.dumps(submits, separators=(",", ":"), ensure_ascii=False)
+    tab.wait_for("document.getElementById('state').textContent === a[0]", text)
 
 
 def mounted(tab: Tab) -> None:
