@@ -272,12 +272,15 @@ class View(Generic[S]):
     async def clear_form(self, name: str) -> bool:
         """A stashed form has been dealt with: the browser drops what it keeps of it.
 
+        It counts for all submits of the form up to the message that the handler has in hand, or had last; for those
+        that were refused, too. What was typed or submitted later stays.
+
         Returns:
             Whether that is on its way, as for `send`.
         """
         if not is_text(name, 1, 256, "view.clear_form"):
             raise ConfigurationError("the name of a form is a text of 1 to 256 characters")
-        return await self._session.verbs.say(frames.Clear(name))
+        return await self._session.verbs.clear(name)
 
     @verb
     async def reflect(self, **params: str | int | None) -> bool:

@@ -36,7 +36,7 @@ export const SUBPROTOCOL = "quart-stash.v1";
  *   | { type: "taken", number: number }
  *   | { type: "failed", number: number }
  *   | { type: "finished", received: number }
- *   | { type: "clear", form: string }
+ *   | { type: "clear", form: string, number?: number }
  *   | { type: "url", params: { [name: string]: string | null } }
  *   | { type: "reload", reason: string }
  *   | { type: "pong" }} DownFrame what the server says
@@ -139,7 +139,7 @@ const DOWN = {
   taken: { number },
   failed: { number },
   finished: { received: number },
-  clear: { form },
+  clear: { form, number: optional(number) },
   url: { params: map(nullable) },
   reload: { reason: string },
   pong: {},

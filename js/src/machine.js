@@ -49,7 +49,7 @@ import { View } from "./view.js";
  *   | { do: "deadline", conn: number, after: number }
  *   | { do: "close", conn: number, code?: number, reason?: string }
  *   | { do: "secret", conn: number, frame: import("./frames.js").KeepFrame | import("./frames.js").KeyFrame }
- *   | { do: "clear", form: string }
+ *   | { do: "clear", form: string, number?: number }
  *   | { do: "url", params: { [name: string]: string | null } }
  *   | { do: "reload", reason: string }
  *   | { do: "over", code: number, reason: string }

@@ -1,6 +1,7 @@
 /** What all sockets of one page share: the server's words in its markup, storage, the claim on its tab, its forms. */
 
 import { complain } from "./events.js";
+import { settleStored } from "./forms/records.js";
 import { claim, isPrerendered, watch } from "./lifecycle.js";
 import { DEALT } from "./forms/watch.js";
 import { Area, PREFIX, Slot, VIEW, disown, granted } from "./storage.js";
@@ -16,9 +17,11 @@ import { MARK, Visits, frame, random } from "./visits.js";
  * @property {(within?: any) => import("./frames.js").Names} empty
  * @property {(form: string, within?: any) => boolean} holds
  * @property {() => void} restore
- * @property {(name: string) => void} submit
+ * @property {(name: string, message: import("./forms/entry.js").Mark) => void} submit
  * @property {(form: string, name: string) => boolean} isSecret
- * @property {(name: string) => void} clear
+ * @property {(name: string, upto?: import("./forms/entry.js").Mark) => void} clear
+ * @property {(socket: string) => void} renumber
+ * @property {() => void} revive
  * @property {() => void} flush
  * @property {(within?: any) => boolean} isUnsaved
  * @property {(within?: any) => boolean} isExposed
@@ -167,7 +170,7 @@ export class Page {
       this.#forms.set(root, forms);
       forms.start({ foreign: this.foreign });
       forms.restore();
-      watch({ hide: () => forms.flush(), hidden: () => forms.flush() });
+      watch({ hide: () => forms.flush(), hidden: () => forms.flush(), show: () => forms.revive() });
       return forms;
     } catch (error) {
       // No form may keep a view from being mounted.
@@ -196,7 +199,7 @@ export class Page {
     const { tab } = this.areas;
     const keys = tab.keys("form@").filter((key) => key.endsWith(`:form:${form}`));
     const posted = keys.filter((key) => tab.read(key)?.posted);
-    for (const key of posted.length > 0 ? posted : keys) tab.remove(key);
+    for (const key of posted.length > 0 ? posted : keys) settleStored(tab.shelf(""), key);
   }
 
   /** @returns {Promise<boolean>} whether this page is not a copy */

@@ -16,7 +16,8 @@ import { report } from "./status.js";
  * @typedef {object} Hooks
  * @property {(conn: number, machine: Machine) => import("./machine.js").Connect} collect what a mount takes along
  * @property {(event: import("./machine.js").PageEvent) => void} tell
- * @property {(form: string) => void} clear
+ * @property {(form: string, number?: number) => void} clear
+ * @property {() => void} renumbered messages of this view are counted anew: what was sent before is another view's
  * @property {(params: { [name: string]: string | null }) => void} url
  * @property {(reason: string) => void} reload
  * @property {(code: number, reason: string, closed: Promise<unknown>) => void} over
@@ -119,6 +120,7 @@ export class Session {
       elsewhere: (key) => this.#dialer.refused && key === world.page.signal && this.retry(),
     });
     this.#fork();
+    if (!snapshot) hooks.renumbered();
     for (const stray of strays) this.#lose(stray);
     dead.get(world.name)?.dismiss();
     // A page that is prerendered begins when it is shown.
@@ -218,6 +220,7 @@ export class Session {
       this.#world.backoff.mounted();
       clearTimeout(this.#quiet);
       this.#quiet = setTimeout(() => this.machine.state === "live" && this.#world.backoff.reset(), QUIET);
+      if (frame.status === "rejected" && conn === this.machine.conn) this.#hooks.renumbered();
     }
     this.#run(this.machine.receive(conn, frame));
   }
@@ -225,7 +228,12 @@ export class Session {
   #fork() {
     const { page } = this.#world;
     // A slot that is read after a copy has found out what it is holds nothing that is another tab's.
-    if (page.owner === undefined) void page.claimed.then((owner) => owner || this.handle({ do: "fork" }));
+    if (page.owner !== undefined) return;
+    void page.claimed.then((owner) => {
+      if (owner) return;
+      this.handle({ do: "fork" });
+      this.#hooks.renumbered();
+    });
   }
 
   /**
@@ -322,7 +330,7 @@ export class Session {
       case "secret":
         return this.handle({ do: "answer", conn: effect.conn, frame: this.secrets.answer(effect.frame) });
       case "clear":
-        return this.#hooks.clear(effect.form);
+        return this.#hooks.clear(effect.form, effect.number);
       case "url":
         return this.#hooks.url(effect.params);
       case "reload":

@@ -136,7 +136,8 @@ export class StashSocket extends Target {
     this.#session = new Session(world, {
       collect: (conn, machine) => this.#collect(conn, machine),
       tell: (event) => this.#tell(event),
-      clear: (form) => this.#forms?.clear(form),
+      clear: (form, number) => this.#forms?.clear(form, number === undefined ? undefined : [this.name, number]),
+      renumbered: () => this.#forms?.renumber(this.name),
       url: reflect,
       reload: (reason) => this.#reload(reason),
       over: (code, reason, closed) => this.#over(code, reason, closed),
@@ -214,7 +215,10 @@ export class StashSocket extends Target {
       lost: this.#session.lost,
       limit: this.#limits?.message ?? Infinity,
       forms: this.#forms,
-      send: (data, options) => this.send(data, options),
+      send: (form, data, options) => {
+        this.#forms?.submit(form, [this.name, this.#session.machine.outbox.sent + 1]);
+        this.send(data, options);
+      },
     });
   }
 

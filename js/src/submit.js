@@ -1,5 +1,6 @@
 /** Submits a form as a message: a submission that outlives the connection, or the page, that it is made from. */
 
+import { posted } from "./forms/collect.js";
 import { attribute } from "./forms/dom.js";
 import { excludedNames, isCsrf } from "./forms/exclude.js";
 import { size, stringify, wellFormed } from "./frames.js";
@@ -10,7 +11,7 @@ import { size, stringify, wellFormed } from "./frames.js";
  * @property {boolean} lost the page was told that there is no connection
  * @property {number} limit the largest message, in bytes
  * @property {import("./page.js").Forms | null} forms
- * @property {(data: string, options: { secret: boolean }) => void} send
+ * @property {(form: string, data: string, options: { secret: boolean }) => void} send
  */
 
 /**
@@ -37,10 +38,13 @@ export function submit(event, { closed, lost, limit, forms, send }) {
 
   const whole = [...new FormData(form, submitter)];
   const pairs = whole.filter(([field]) => !isCsrf(field));
-  const fields = pairs.filter(([, value]) => typeof value === "string");
   const file = pairs.some(([, value]) => typeof value !== "string" && value.name !== "");
+  // Where no file was chosen, only a post in parts leaves the field out.
+  const parts = said("enctype")?.toLowerCase() === "multipart/form-data";
+  const texts = pairs.map(([field, value]) => /** @type {const} */ ([field, typeof value === "string" ? value : parts ? null : value.name]));
   const excluded = excludedNames(form);
-  const secret = fields.some(([field]) => excluded.has(field) || forms?.isSecret(name, field));
+  const secret = texts.some(([field, text]) => text !== null && (excluded.has(field) || forms?.isSecret(name, field)));
+  const fields = texts.flatMap(([field, text]) => (text === null ? [] : [[posted(field), posted(text)]]));
   const data = stringify({ form: name, fields });
   const obstacle = closed
     ? "the socket is closed"
@@ -60,7 +64,6 @@ export function submit(event, { closed, lost, limit, forms, send }) {
   }
   if (posts && (obstacle || (lost && attribute(form, "data-stash-offline") === "post"))) return false;
   event.preventDefault();
-  forms?.submit(name);
-  send(data, { secret });
+  send(name, data, { secret });
   return true;
 }

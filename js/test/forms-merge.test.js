@@ -32,6 +32,13 @@ test("a field that was put back to what was rendered at first still is the user'
   assert.equal(merge({ base: ["a"], mine: ["a"], theirs: ["a"] }).outcome, "mine");
 });
 
+test("a change that was taken back while its submit is under way covers nothing that somebody else has saved", () => {
+  const field = { base: ["a"], mine: ["a"], sent: ["b"], pending: true };
+  assert.deepEqual(merge({ ...field, theirs: ["c"] }), { outcome: "agreed", value: ["c"], dirty: false });
+  assert.deepEqual(merge({ ...field, theirs: ["b"] }), { outcome: "mine", value: ["a"], dirty: true });
+  assert.deepEqual(merge({ ...field, mine: ["d"], theirs: ["c"] }).outcome, "conflict");
+});
+
 test("groups are compared as a whole, whatever their order", () => {
   assert.equal(merge({ base: ["x", "y"], mine: ["x"], theirs: ["y", "x"] }).outcome, "mine");
   assert.equal(merge({ base: ["x", "y"], mine: ["x"], theirs: ["x", "z"] }).outcome, "conflict");

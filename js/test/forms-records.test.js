@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { digest, merge, same } from "../src/forms/merge.js";
-import { Records, entryOf, parseForm, fieldKey } from "../src/forms/records.js";
+import { dealtWith, entryOf, fieldKey, parseForm } from "../src/forms/entry.js";
+import { Records } from "../src/forms/records.js";
 import { Area } from "../src/storage.js";
 import { FakeStorage } from "./world.js";
 
@@ -174,9 +175,9 @@ test("a list of forms that is no list counts as empty", () => {
 
 test("a form older than its max age is dropped; a clock that was set back does not make it older", () => {
   const stored = { at: 1000, fields: [{ name: "x", index: 0, base: [""], mine: ["1"] }] };
-  assert.equal(parseForm(stored, 1501, 500).size, 0);
-  assert.equal(parseForm(stored, 1500, 500).size, 1);
-  assert.equal(parseForm(stored, 0, 500).size, 1);
+  assert.equal(parseForm(stored, 1501, 500).entries.size, 0);
+  assert.equal(parseForm(stored, 1500, 500).entries.size, 1);
+  assert.equal(parseForm(stored, 0, 500).entries.size, 1);
 });
 
 test("clearing a form takes it out of storage at once and leaves the others", () => {
@@ -217,6 +218,9 @@ test("rows of one name are told apart", () => {
   records.put("a", entryOf({ name: "row", index: 1, base: [""], mine: ["2"] }));
   assert.deepEqual(records.of("a").map((entry) => entry.mine[0]), ["1", "2"]);
 });
+
+/** @param {number} number @param {string} [socket] @returns {import("../src/forms/entry.js").Mark} */
+const message = (number, socket = "live") => [socket, number];
 
 /** What one page keeps, on each of its visits. */
 function visiting() {
@@ -261,10 +265,15 @@ test("a form that was left standing goes along as soon as somebody types in it, 
   records.save();
   assert.deepEqual([here.at("one").get("form:profile"), records.standing], [null, []]);
   here.at("three").set("form:profile", "its own");
+  here.at("four").set("form:profile", { at: 1000, fields: [], dealt: {} });
   here.place = "three";
   records.moved(["profile"]);
   records.claim("profile");
   assert.deepEqual(records.standing, ["profile"]);
+  here.place = "four";
+  records.moved(["profile"]);
+  records.claim("profile");
+  assert.deepEqual(records.standing, [], "what has been dealt with is none");
 });
 
 test("what is forgotten stays nowhere, nor does what was left standing", () => {
@@ -282,13 +291,13 @@ test("a clear of a form that was submitted before the page moved on leaves the n
   const here = visiting();
   const records = here.records();
   records.put("profile", typed("one's"));
-  records.submit("profile");
+  records.submit("profile", message(1));
   here.place = "two";
   records.moved(["profile"]);
   records.leave("profile");
   records.put("profile", typed("two's"));
   records.settle("profile");
-  assert.deepEqual([kept(records), here.at("one").get("form:profile")], [["two's"], null]);
+  assert.deepEqual([kept(records), here.at("one").get("form:profile").fields], [["two's"], []]);
   records.settle("profile");
   assert.deepEqual(kept(records), []);
 });
@@ -323,45 +332,126 @@ test("two that share a place, such as for the document and for a part of it, do 
   assert.equal(storage.kept.size, 0);
 });
 
+/** @param {Records} records */
+const left = (records) => records.of("f").map(({ name, mine }) => [name, ...mine]);
+
+/**
+ * Go on typing in a field of the form.
+ *
+ * @param {Records} records @param {string} name @param {string} mine
+ */
+function type(records, name, mine) {
+  const known = records.of("f").find((entry) => entry.name === name);
+  records.put("f", { ...(known ?? field(name, mine)), mine: [mine] });
+}
+
 test("once a submitted form is dealt with, what was typed since is kept, and the rest is gone", () => {
   const storage = memory();
   const { records } = recordsOf(storage);
-  for (const name of ["same", "more"]) records.put("f", field(name, "submitted"));
-  records.submit("f");
-  const more = records.of("f").find(({ name }) => name === "more");
-  if (more) records.put("f", { ...more, mine: ["submitted, and more"] });
-  records.put("f", field("later", "x"));
+  for (const name of ["same", "more"]) type(records, name, "submitted");
+  records.submit("f", message(1));
+  type(records, "more", "submitted, and more");
+  type(records, "later", "x");
   for (let times = 0; times < 2; times += 1) {
-    assert.equal(records.settle("f"), true);
-    assert.deepEqual(records.of("f").map(({ name }) => name), ["more", "later"]);
+    records.settle("f", message(1));
+    assert.deepEqual(left(records), [["more", "submitted, and more"], ["later", "x"]]);
   }
-  assert.doesNotMatch(storage.kept.get("form:f") ?? "", /same/);
+  assert.deepEqual(records.of("f").map(({ base }) => base), [["submitted"], [""]], "what was taken is the base");
+  assert.deepEqual(records.of("f")[0]?.said, [digest([""])], "and what it was before is no news");
+  const { fields } = JSON.parse(storage.kept.get("form:f") ?? "");
+  assert.deepEqual(fields.map((/** @type {any} */ { name }) => name), ["more", "later"]);
 });
 
-test("that a form was submitted, and as what, outlives the page", () => {
+test("that a form was submitted, as what, and in which message, outlives the page", () => {
   const storage = memory();
   const { records } = recordsOf(storage);
-  records.put("f", field("same", "submitted"));
-  records.submit("f");
-  records.put("f", field("later", "x"));
+  type(records, "same", "submitted");
+  records.submit("f", message(7));
+  type(records, "later", "x");
   records.save();
   const next = recordsOf(storage).records;
   next.load();
-  assert.deepEqual(next.of("f").map(({ sent }) => sent), [[["submitted"]], undefined]);
-  next.settle("f");
-  assert.deepEqual(next.of("f").map(({ name }) => name), ["later"]);
+  assert.deepEqual(next.of("f").map(({ sent, marks }) => [sent, marks]), [[[["submitted"]], [["live", 7]]], [undefined, undefined]]);
+  next.settle("f", message(6));
+  assert.deepEqual(left(next), [["same", "submitted"], ["later", "x"]], "an earlier message was another one");
+  next.settle("f", message(7));
+  assert.deepEqual(left(next), [["later", "x"]]);
 });
 
-test("of two submits the first that is dealt with costs nothing of the second", () => {
+test("a submit that was refused is dealt with by the clear for the one that corrects it", () => {
   const { records } = recordsOf(memory());
-  records.put("f", field("text", "one"));
-  records.submit("f");
-  records.put("f", { ...field("text", "two"), sent: [["one"]] });
-  records.submit("f");
+  type(records, "text", "wrong");
+  type(records, "other", "right");
+  records.submit("f", message(1));
+  type(records, "text", "right");
+  type(records, "third", "added");
+  records.submit("f", message(3));
+  const { over, taken } = records.settle("f", message(3));
+  assert.deepEqual(left(records), []);
+  assert.equal(over, true);
+  assert.deepEqual(taken.map(([{ name }, value]) => [name, ...value]), [["text", "right"], ["other", "right"], ["third", "added"]]);
+});
+
+test("of two submits the first that is dealt with costs nothing of the second, also where only that had a field", () => {
+  const { records } = recordsOf(memory());
+  type(records, "text", "one");
+  type(records, "back", "one");
+  type(records, "both", "one");
+  records.submit("f", message(1));
+  type(records, "text", "two");
+  type(records, "back", "two");
+  type(records, "added", "two");
+  records.submit("f", message(2));
+  type(records, "back", "one");
+  assert.equal(records.settle("f", message(1)).over, false);
+  assert.deepEqual(left(records), [["text", "two"], ["back", "one"], ["both", "one"], ["added", "two"]]);
+  assert.equal(records.settle("f", message(2)).over, true);
+  assert.deepEqual(left(records), [["back", "one"]]);
+});
+
+test("a server of an older release, which says no number, deals with one submit at a time", () => {
+  const { records } = recordsOf(memory());
+  type(records, "text", "one");
+  records.submit("f", message(4));
+  type(records, "text", "two");
+  records.submit("f", message(5));
   records.settle("f");
-  assert.deepEqual(records.of("f").map(({ mine }) => mine), [["two"]]);
+  assert.deepEqual(left(records), [["text", "two"]]);
   records.settle("f");
-  assert.deepEqual(records.of("f"), []);
+  assert.deepEqual(left(records), []);
+});
+
+test("messages that are counted anew come after all that were submitted before, whatever their numbers", () => {
+  const { records } = recordsOf(memory());
+  type(records, "text", "one");
+  records.submit("f", message(5));
+  records.renumber("another");
+  records.settle("f", message(1));
+  assert.deepEqual(left(records), [["text", "one"]]);
+  records.renumber("live");
+  records.settle("f", message(1));
+  assert.deepEqual(left(records), []);
+});
+
+test("what was submitted over one socket is dealt with by a clear over another one", () => {
+  const { records } = recordsOf(memory());
+  type(records, "text", "one");
+  records.submit("f", message(5, "one"));
+  records.settle("f", message(0, "other"));
+  assert.deepEqual(left(records), []);
+});
+
+test("submits that a script of an older release has stored are dealt with by whatever clear comes", () => {
+  const storage = memory();
+  const kept = { name: "x", index: 0, base: [""], mine: ["1"], sent: [["0"], ["1"]] };
+  storage.set("forms", ["f"]);
+  for (const marks of [undefined, [["live", 1]], [["live", "1"], ["live", 2]], "live"]) {
+    storage.set("form:f", { at: 1000, submitted: true, fields: [{ ...kept, marks }] });
+    const { records, errors } = recordsOf(storage);
+    records.load();
+    records.settle("f", message(0));
+    assert.deepEqual([left(records), errors], [[], []]);
+  }
 });
 
 test("only what went up is known to the server", () => {
@@ -376,29 +466,65 @@ test("only what went up is known to the server", () => {
 test("a form that was not submitted is dropped as a whole once it is dealt with", () => {
   const storage = memory();
   const { records } = recordsOf(storage);
-  records.put("f", field("name", "Ann"));
-  records.submit("other");
-  assert.equal(records.settle("f"), false);
+  type(records, "name", "Ann");
+  records.submit("other", message(1));
+  assert.equal(records.settle("f", message(1)).all, true);
   assert.deepEqual(records.of("f"), []);
-  assert.equal(storage.kept.has("form:f"), false);
+  assert.doesNotMatch(storage.kept.get("form:f") ?? "", /Ann/);
 });
 
 test("a submitted form that is reset has nothing left, and what is typed then outlives that it is dealt with", () => {
   const { records } = recordsOf(memory());
-  records.put("f", field("text", "hello"));
-  records.submit("f");
+  type(records, "text", "hello");
+  records.submit("f", message(1));
   records.clear("f");
-  records.put("f", field("text", "hello again"));
-  records.settle("f");
-  assert.deepEqual(records.of("f").map(({ mine }) => mine), [["hello again"]]);
+  type(records, "text", "hello again");
+  records.settle("f", message(1));
+  assert.deepEqual(left(records), [["text", "hello again"]]);
 });
 
-test("what is typed into a control knows what was submitted from it and dealt with", () => {
-  const { records } = recordsOf(memory());
-  const control = {};
-  records.put("f", { ...field("text", "hello"), control });
-  records.submit("f");
-  assert.deepEqual(records.before(control, undefined), {});
+test("what was dealt with is known by digests, over a reload, and what was typed then is what is stored", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  const keyOf = (/** @type {string} */ name) => fieldKey({ name, index: 0, row: "" });
+  const [key, other] = [keyOf("text"), keyOf("other")];
+  type(records, "text", "hello");
   records.settle("f");
-  assert.deepEqual(records.before(control, undefined), { said: [digest(["hello"])] });
+  assert.deepEqual(records.known("f", key), [digest(["hello"]), digest([""])]);
+  type(records, "other", "more");
+  records.save();
+  const next = recordsOf(storage).records;
+  next.load();
+  assert.deepEqual(left(next), [["other", "more"]]);
+  assert.deepEqual(next.known("f", key), [digest(["hello"]), digest([""])]);
+  next.settle("f");
+  assert.deepEqual(next.known("f", other), [digest(["more"]), digest([""])]);
+  next.forget();
+  assert.deepEqual([storage.kept.size, next.known("f", key)], [0, []]);
+});
+
+test("what is known of forms that were dealt with is bounded, ends with the forms' age, and may be anything in storage", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  for (let number = 0; number < 1010; number += 1) type(records, `field ${number}`, "x");
+  records.settle("f");
+  const { at, dealt } = JSON.parse(storage.kept.get("form:f") ?? "");
+  assert.equal(Object.keys(dealt).length, 1000);
+  const read = (/** @type {unknown} */ dealt, now = 1000) => parseForm({ at, fields: [], dealt }, now, 500).dealt.size;
+  assert.deepEqual([read(dealt), read(dealt, 1501), read([]), read("x"), read(null)], [1000, 0, 0, 0, 0]);
+  assert.deepEqual([read({ a: "x" }), read({ a: ["x"] }), read({ a: [1] })], [0, 0, 1]);
+});
+
+test("another page that says what was dealt with leaves digests, and a page that comes back drops what they are of", () => {
+  const storage = memory();
+  const { records } = recordsOf(storage);
+  type(records, "text", "hello");
+  type(records, "other", "more");
+  records.save();
+  storage.set("form:f", dealtWith(storage.get("form:f")));
+  assert.doesNotMatch(storage.kept.get("form:f") ?? "", /hello|more/);
+  type(records, "other", "more, typed since");
+  assert.deepEqual(records.revive("f").map(([{ name }, value]) => [name, ...value]), [["text", "hello"]]);
+  assert.deepEqual(left(records), [["other", "more, typed since"]]);
+  for (const stored of [null, undefined, {}, { at: 1, fields: [{}] }, { at: 1, fields: [] }]) assert.equal(dealtWith(stored), null);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
+import { digest } from "../src/forms/merge.js";
 import { claim } from "../src/lifecycle.js";
 import { Network, Tab, pass, record, rest, stage } from "./world.js";
 
@@ -267,6 +268,7 @@ test("trace 3: a duplicated tab forks: it mounts under the token, without the co
   assert.equal(network.last.said.length, 0, "not before it is known whose the slot is");
   await pass(500);
   assert.equal(network.last.said[0].fork, true);
+  assert.deepEqual(page.forms.renumbered, [socket.name], "what was submitted in the original is not its own");
   network.last.server.settle();
   assert.deepEqual(network.last.server.view.list, ["a", "c"]);
   page.fire("pagehide");
@@ -767,6 +769,18 @@ test("a form that the server has dealt with is dropped where it was posted from;
   write("two");
   page = tab.load({ dealt: ["profile"] });
   assert.deepEqual(keys().filter((key) => key.includes("|form@")).map((key) => key.replace(/.*form@/, "")), ["two:form:profile"]);
+});
+
+test("of a form that the server has dealt with, digests are left, by which the browser's copy is known", () => {
+  const { tab: area } = page.page.areas;
+  area.write("form@one:form:profile", { at: 1, fields: [{ name: "a", index: 0, base: [""], mine: ["typed"] }] });
+  page = tab.load({ dealt: ["profile"] });
+  assert.deepEqual(area.read("form@one:form:profile"), { at: 1, fields: [], dealt: { "0:0:a": [digest(["typed"]), digest([""])] } });
+});
+
+test("forms hear that their page is back from the browser's cache", () => {
+  page.fire("pageshow", { persisted: true });
+  assert.equal(page.forms.calls.at(-1), "revive");
 });
 
 test("forms are told when the tab was another user's before", () => {

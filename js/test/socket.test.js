@@ -1164,11 +1164,31 @@ test("url puts simple state into the page's address, and takes it out", async ()
   assert.equal(tab.href, "https://shop.example/checkout/1?tab=b+c");
 });
 
-test("clear tells the forms", async () => {
-  open();
+test("clear tells the forms, and up to which message of which socket it counts; an older server does not say", async () => {
+  const { name } = open();
   await rest();
   network.last.server.send({ type: "clear", form: "profile" });
   assert.equal(page.forms.calls.at(-1), "clear profile");
+  network.last.server.send({ type: "clear", form: "profile", number: 0 });
+  assert.equal(page.forms.calls.at(-1), `clear profile ["${name}",0]`);
+});
+
+test("the forms hear whenever a socket's messages are counted anew", async () => {
+  const { name } = open();
+  await rest();
+  assert.deepEqual(page.forms.renumbered, [name], "a view begins");
+  network.last.end(1006);
+  await pass(10_000);
+  assert.deepEqual(page.forms.renumbered, [name], "a connection is replaced");
+  const limits = { message: 1000, mount: 5000 };
+  network.mood = "hang";
+  network.last.end(1006);
+  await pass(200);
+  network.last.deaf = true;
+  network.last.accept();
+  await rest();
+  network.last.hear(serialise({ type: "mounted", status: "rejected", reason: "expired", received: 0, build: "b1", limits, token: "{}" }));
+  assert.deepEqual(page.forms.renumbered, [name, name], "its token was rejected");
 });
 
 test("trace 19: reload stashes everything and reloads, at most once per tab and build", async () => {

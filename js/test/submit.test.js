@@ -32,10 +32,10 @@ function click(html, { button = "button", ...way } = {}) {
     lost: false,
     limit: 1000,
     forms: /** @type {any} */ ({
-      submit: (/** @type {string} */ name) => result.calls.push(["submit", name]),
       isSecret: (/** @type {string} */ form, /** @type {string} */ name) => form === "f" && name === "once",
     }),
-    send: (/** @type {string} */ data, /** @type {object} */ options) => result.calls.push([JSON.parse(data), options]),
+    send: (/** @type {string} */ name, /** @type {string} */ data, /** @type {object} */ options) =>
+      result.calls.push(name, [JSON.parse(data), options]),
     ...way,
   };
   const submitter = button && window.document.querySelector(button);
@@ -57,7 +57,7 @@ const over = (fields, { name = "f", secret = false } = {}) => ({
   sent: true,
   prevented: true,
   error: "",
-  calls: [["submit", name], [{ form: name, fields }, { secret }]],
+  calls: [name, [{ form: name, fields }, { secret }]],
 });
 const posted = { sent: false, prevented: false, error: "", calls: [] };
 
@@ -81,6 +81,13 @@ test("what the browser would post goes over the socket, in order, with the butto
 test("controls outside the form that point at it are in", () => {
   const html = `<form ${POST} id=here><button>Go</button></form><input form=here name=a value=1>`;
   assert.deepEqual(click(html), over([["a", "1"]]));
+});
+
+test("line breaks in names and values are those of a post, and a secret is one whatever its name", () => {
+  const html = `<form ${POST}><textarea name="a\nb">1\n2\r\n3\r4</textarea><button>Go</button></form>`;
+  assert.deepEqual(click(html), over([["a\r\nb", "1\r\n2\r\n3\r\n4"]]));
+  const secret = `<form ${POST}><input type=password name="a\nb" value=x><button>Go</button></form>`;
+  assert.deepEqual(click(secret), over([["a\r\nb", "x"]], { secret: true }));
 });
 
 test("tokens against forgery stay out, and make nothing secret", () => {
@@ -112,9 +119,12 @@ test("a form that closes its dialog is left to the browser, and so is a button t
 });
 
 test("the browser posts what can't go over the socket: files, what is too large, and everything once it is closed", () => {
-  const html = `<form ${POST}><input name=a value=123456789><input type=file name=picture><button>Go</button></form>`;
+  const fields = "<input name=a value=123456789><input type=file name=picture><button>Go</button>";
+  const html = `<form ${POST} enctype=Multipart/form-data>${fields}</form>`;
   const whole = over([["a", "123456789"]]);
   assert.deepEqual(click(html), whole, "no file was chosen");
+  const named = click(`<form ${POST}>${fields}</form>`);
+  assert.deepEqual(named, over([["a", "123456789"], ["picture", ""]]), "as a post that is not in parts has it");
   globalThis.FormData = /** @type {any} */ (WithFile);
   assert.deepEqual(click(html), posted);
   globalThis.FormData = /** @type {any} */ (window.FormData);
@@ -182,7 +192,9 @@ test("a socket submits forms, tells the stash, and leaves them to the browser on
   await rest();
   assert.equal(socket.submit(fresh()), true);
   assert.deepEqual(world.network.last.said[1], { message: '{"form":"f","fields":[["a","1"]]}' });
-  assert.equal(world.page.forms.calls.at(-1), "submit f");
+  assert.equal(world.page.forms.calls.at(-1), `submit f ["${socket.name}",1]`);
+  assert.equal(socket.submit(fresh()), true);
+  assert.equal(world.page.forms.calls.at(-1), `submit f ["${socket.name}",2]`);
   socket.close();
   assert.equal(socket.submit(fresh()), false);
 });

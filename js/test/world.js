@@ -72,10 +72,15 @@ export class FakeLocks {
   }
 }
 
+/** @param {string} what @param {string} form @param {unknown} mark */
+const said = (what, form, mark) => `${what} ${form}${mark ? ` ${JSON.stringify(mark)}` : ""}`;
+
 /** What a page says through its markup, and the forms in it. */
 export class FakeForms extends EventTarget {
   /** @type {string[]} */
   calls = [];
+  /** Sockets whose messages are counted anew. @type {string[]} */
+  renumbered = [];
   /** @type {import("../src/frames.js").Pairs} */
   typed = {};
   /** @type {import("../src/frames.js").Names} */
@@ -92,8 +97,10 @@ export class FakeForms extends EventTarget {
   flush = () => void this.calls.push("flush");
   forget = () => void this.calls.push("forget");
   stop = () => void this.calls.push("stop");
-  clear = (/** @type {string} */ name) => void this.calls.push(`clear ${name}`);
-  submit = (/** @type {string} */ name) => void this.calls.push(`submit ${name}`);
+  clear = (/** @type {string} */ name, /** @type {unknown} */ upto) => void this.calls.push(said("clear", name, upto));
+  submit = (/** @type {string} */ name, /** @type {unknown} */ mark) => void this.calls.push(said("submit", name, mark));
+  renumber = (/** @type {string} */ socket) => void this.renumbered.push(socket);
+  revive = () => void this.calls.push("revive");
   isSecret = () => false;
   /** Whether the user has changed something, and whether storage lacks it. */
   changed = false;

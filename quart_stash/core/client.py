@@ -232,7 +232,7 @@ class Client:
         return None
 
     def _clear(self, frame: frames.Clear, effects: list[s.Effect]) -> None:
-        effects.append(s.Clear(frame.form))
+        effects.append(s.Clear(frame.form, frame.number))
 
     def _url(self, frame: frames.Url, effects: list[s.Effect]) -> None:
         effects.append(s.Url(frame.params))

@@ -124,6 +124,11 @@ class Connection:
         return None
 
     @property
+    def taken(self) -> int:
+        """Number of the message in hand, or else of the one before the next."""
+        return self.received + self.in_hand
+
+    @property
     def over(self) -> bool:
         """Whether nothing that the handler does counts any more."""
         return self.state in (State.HANDED, State.ENDED)

@@ -175,6 +175,7 @@ class Finished(_Frame, frozen=True):
 
 class Clear(_Frame, frozen=True):
     form: FormName
+    number: Number | None = None
 
 
 class Url(_Frame, frozen=True):

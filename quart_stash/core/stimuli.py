@@ -210,9 +210,10 @@ class Secret(_Do, frozen=True):
 
 
 class Clear(_Do, frozen=True):
-    """A stashed form has been dealt with."""
+    """A stashed form has been dealt with, with all that was submitted of it up to message `number`."""
 
     form: str
+    number: int | None = None
 
 
 class Url(_Do, frozen=True):

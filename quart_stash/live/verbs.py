@@ -139,6 +139,10 @@ class Verbs:
         if await self._goes_on(self._callers.who()):
             await self._commit(events.Push(mid=True))
 
+    async def clear(self, form: str) -> bool:
+        """Say that a form has been dealt with, as of the message in hand. Returns whether that is on its way."""
+        return await self.say(frames.Clear(form, self._machine.taken))
+
     async def say(self, frame: frames.Clear | frames.Url | frames.Reload) -> bool:
         """Tell the client something that needs no answer. Returns whether it is on its way."""
         caller = self._callers.who()

@@ -120,6 +120,31 @@ async def test_reload_in_mid_sentence(tmp_path: Path) -> None:
         assert await page.input_value("#bio") == "Half a sentence."
 
 
+async def test_refused_corrected_saved(tmp_path: Path) -> None:
+    """A profile that is refused, corrected and saved leaves no draft: a reload shows what has been saved since, elsewhere."""
+    database = tmp_path / "profile.sqlite3"
+    async with (
+        fleet(APP, tmp_path, QUART_DATABASE=str(database)) as servers,
+        chromium.tab(f"http://127.0.0.1:{servers.port}/") as page,
+    ):
+        await connected(page)
+        await page.fill("#name", "Ada")
+        await page.fill("#email", "ada@example")
+        await page.click("#save")
+        await page.wait_for_selector("#email[aria-invalid=true]")
+        await page.fill("#email", "ada@example.com")
+        await page.click("#save")
+        await page.wait_for_function("() => document.getElementById('saved').value === 'Saved.'")
+        with sqlite3.connect(database) as connection:
+            connection.execute("UPDATE profiles SET name = 'Grace', email = 'grace@example.com'")
+        connection.close()
+        await page.reload()
+        await connected(page)
+        assert await page.input_value("#name") == "Grace"
+        assert await page.input_value("#email") == "grace@example.com"
+        assert await page.inner_text("[data-conflict=name]") == ""
+
+
 async def test_without_javascript(tmp_path: Path) -> None:
     """The form posts as a plain form where there is no script."""
     async with fleet(APP, tmp_path, QUART_DATABASE=str(tmp_path / "profile.sqlite3")) as servers:

@@ -126,7 +126,7 @@ server_frames = st.one_of(
     st.builds(frames.Finished, numbers),
     st.sampled_from([
         frames.Drain("d", 100, 10), frames.Keep("k", "t", "tab", 5), frames.Restore("k", "tab"), frames.Forget("k", "tab"),
-        frames.Clear("f"), frames.Url({"a": None}), frames.Reload("stale"), frames.Pong(), "a message", b"bytes", None,
+        frames.Clear("f", 1), frames.Url({"a": None}), frames.Reload("stale"), frames.Pong(), "a message", b"bytes", None,
     ]),
 )  # fmt: skip
 conns = st.integers(1, 3)

@@ -925,11 +925,40 @@ async def test_the_handler_says() -> None:
     pipe = await Process(handler).mount()
     assert await pipe.closed() == 1000
     assert pipe.frames()[1:] == [
-        {"type": "clear", "form": "profile"},
+        {"type": "clear", "form": "profile", "number": 0},
         {"type": "url", "params": {"page": "2", "q": "ü", "gone": None}},
         {"type": "finished", "received": 0},
     ]
     assert pipe.got == ['{"a":1}']
+
+
+@in_virtual_time
+async def test_up_to_which_message_a_form_is_dealt_with() -> None:
+    """A clear counts up to the message in hand, or the last one: also from elsewhere, behind voids, and in the next process."""
+
+    async def handler(view: View[Count]) -> None:
+        await view.clear_form("before")
+        async for message in view:
+            await view.clear_form(str(message.data))
+            await asyncio.create_task(view.clear_form("beside"))
+
+    process = Process(handler, Count)
+    pipe = await process.mount()
+    pipe.raw("=first")
+    pipe.say("void", number=2)
+    pipe.raw("=third")
+
+    def clears(pipe: Pipe) -> list[tuple[str, int]]:
+        return [(frame["form"], frame["number"]) for frame in pipe.frames() if frame["type"] == "clear"]
+
+    await pipe.until(lambda: covered(pipe) == 3)
+    expected = [("before", 0), ("first", 1), ("beside", 1), ("third", 3), ("beside", 3)]
+    assert clears(pipe) == expected
+    token = pipe.frames()[-1]["token"]
+    later = await Process(handler, Count).mount(sent=4, token=token)
+    later.raw("=fourth")
+    await later.until(lambda: covered(later) == 4)
+    assert clears(later) == [("before", 3), ("fourth", 4), ("beside", 4)]
 
 
 @in_virtual_time

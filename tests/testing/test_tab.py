@@ -635,6 +635,6 @@ async def test_what_a_view_tells_the_page() -> None:
     page = Page(Process(tell), params={"a": 1}, forms={"profile": [("name", "Ada")]})
     await page.start()
     assert page.names == ["unsaved", "mounted", "clear", "saved", "url"]
-    assert page.detail("clear") == {"form": "profile"}
+    assert page.detail("clear") == {"form": "profile", "number": 0}
     assert page.detail("url") == {"params": {"page": "3"}}
     await page.tab.close()

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { read, rendered } from "./capture.js";
+import { read, rendered, take } from "./capture.js";
 import { hasFocus } from "./guard.js";
-import { same } from "./merge.js";
+import { digest, same } from "./merge.js";
 import { revert, write } from "./restore.js";
 
 /** @typedef {import("./capture.js").Field} Field */
@@ -72,8 +72,25 @@ export class Adopter {
   /** @param {Field} field */
   #adopt(field) {
     if (this.#foreign) return revert(field);
+    if (this.#isDealtWith(field)) return;
     for (const control of field.controls) if (hasFocus(control)) this.guard.edited(control);
     this.page.begin(field);
+  }
+
+  /**
+   * What has been dealt with is the user's no more, whatever the browser remembers. It stays where it stands if the page
+   * is no newer, and goes if a server has rendered something else since.
+   *
+   * @param {Field} field
+   * @returns {boolean}
+   */
+  #isDealtWith(field) {
+    const [dealt, ...known] = this.page.records.known(field.form, field.key);
+    const now = read(field);
+    if (dealt === undefined || !now || digest(now) !== dealt || this.page.records.get(field.form, field.key)) return false;
+    if (known.includes(digest(rendered(field)))) take(field, now);
+    else revert(field);
+    return true;
   }
 
   /** @param {(field: Field) => void} action */

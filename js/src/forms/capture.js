@@ -7,7 +7,8 @@
 import { attribute, closest, controlsOf, isDisabled, nameOf } from "./dom.js";
 import { isSecret, isSwitchedOff } from "./exclude.js";
 import { KINDS, isGroup, isRemembered, kindOf, remember } from "./kinds.js";
-import { fieldKey } from "./records.js";
+import { fieldKey } from "./entry.js";
+import { same } from "./merge.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./merge.js").Value} Value */
@@ -104,3 +105,50 @@ export function read({ kind, controls }) {
 export function rendered({ kind, controls }) {
   return controls.length > 0 ? KINDS[kind].rendered(controls) : [];
 }
+
+/** What a server has taken since it rendered a control, and what it had rendered there. @type {WeakMap<Control, [Value, Value]>} */
+const taken = new WeakMap();
+
+/**
+ * What a server has in a field, as far as the page knows: what it rendered, or has taken since.
+ *
+ * @param {Field} field
+ * @returns {Value}
+ */
+export function theirs(field) {
+  const page = rendered(field);
+  const [value, over] = takenFrom(field) ?? [page, page];
+  return same(over, page) ? value : page;
+}
+
+/**
+ * A server has taken this. Until it renders the field anew, that is what it has.
+ *
+ * @param {Field} field
+ * @param {Value} value
+ */
+export function take(field, value) {
+  const [control] = field.controls;
+  if (control && field.kind !== "file") taken.set(control, [value, rendered(field)]);
+}
+
+/**
+ * The page begins anew with a field.
+ *
+ * @param {Field} field
+ */
+export function takeBack({ controls: [control] }) {
+  if (control) taken.delete(control);
+}
+
+/**
+ * @param {Field} field
+ * @returns {boolean} whether a server has taken something of it
+ */
+export const isTaken = (field) => takenFrom(field) !== undefined;
+
+/**
+ * @param {Field} field
+ * @returns {[Value, Value] | undefined}
+ */
+const takenFrom = ({ controls: [control] }) => control && taken.get(control);

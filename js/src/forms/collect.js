@@ -5,10 +5,13 @@
  */
 
 import { read } from "./capture.js";
-import { fieldKey } from "./records.js";
+import { fieldKey } from "./entry.js";
 
 /** @typedef {import("./controls.js").Controls} Controls */
 /** @typedef {import("./merge.js").Value} Value */
+
+/** @param {string} text @returns {string} with the line breaks that a submission has, whatever the page has */
+export const posted = (text) => text.replace(/\r\n?|\n/g, "\r\n");
 
 /**
  * All that stands under the names that the user has touched, in the order and the way a submission would carry it, then
@@ -20,7 +23,7 @@ import { fieldKey } from "./records.js";
  */
 export function filled(page, wanted) {
   return ofEach(page, wanted, (fields) =>
-    fields.flatMap(([name, value]) => value.map((text) => /** @type {[string, string]} */ ([name, text]))),
+    fields.flatMap(([name, value]) => value.map((text) => /** @type {[string, string]} */ ([posted(name), posted(text)]))),
   );
 }
 
@@ -34,7 +37,7 @@ export function filled(page, wanted) {
 export function empty(page, wanted) {
   const all = ofEach(page, wanted, (fields) => {
     const carried = new Set(fields.filter(([, value]) => value.length > 0).map(([name]) => name));
-    return [...new Set(fields.map(([name]) => name))].filter((name) => !carried.has(name));
+    return [...new Set(fields.map(([name]) => name))].filter((name) => !carried.has(name)).map(posted);
   });
   return Object.fromEntries(Object.entries(all).filter(([, names]) => names.length > 0));
 }

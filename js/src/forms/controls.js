@@ -5,15 +5,15 @@
  * @module
  */
 
-import { read, rendered, scan } from "./capture.js";
+import { isTaken, read, rendered, scan, takeBack, theirs } from "./capture.js";
 import { PARTS, closest, controlsOf, formName, isEditable } from "./dom.js";
 import { isCut, isRemembered, remember } from "./kinds.js";
-import { same } from "./merge.js";
-import { entryOf, fieldKey } from "./records.js";
+import { digest, same } from "./merge.js";
+import { entryOf, fieldKey } from "./entry.js";
 
 /** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./capture.js").Field} Field */
-/** @typedef {import("./records.js").Entry} Entry */
+/** @typedef {import("./entry.js").Entry} Entry */
 /** @typedef {import("./records.js").Records} Records */
 /** @typedef {{ form: Element, fields: Map<string, Field> }} Bound */
 /** @typedef {"restored" | "conflict" | "skipped" | "pending"} Outcome */
@@ -127,6 +127,23 @@ export class Controls {
   }
 
   /**
+   * If the page has emptied a control since a server took what stood there, it begins anew with it.
+   *
+   * @param {Control} control that the user comes to
+   */
+  approach(control) {
+    const field = this.#fields.get(control);
+    if (field && isTaken(field)) this.#compare(field);
+  }
+
+  /** @param {Field} field that a server has taken */
+  #compare(field) {
+    if (this.#dirty.has(field) || this.records.get(field.form, field.key)) return;
+    const now = read(field);
+    if (now && !same(now, theirs(field))) takeBack(field);
+  }
+
+  /**
    * Notes that the focus is in a custom element.
    *
    * @param {Control} control
@@ -142,7 +159,7 @@ export class Controls {
   begin(field) {
     const entry = this.records.get(field.form, field.key);
     if (entry) entry.writes = 0;
-    if (!entry?.control) field.base = rendered(field);
+    if (!entry?.control) field.base = theirs(field);
     this.#dirty.add(field);
   }
 
@@ -247,12 +264,16 @@ export class Controls {
       if (!file && same(known.mine, mine)) return; // the browser has put it back: it still is to be compared
       if (!file) this.tell(form, name, "skipped", "typed before it was restored");
     }
-    const base = known?.control ? known.base : (field.base ?? rendered(field));
-    if (!file && same(mine, base) && same(mine, rendered(field))) {
+    const base = known?.control ? known.base : (field.base ?? theirs(field));
+    // While a submit is under way, what it brings may become the base.
+    if (!file && !known?.sent?.length && same(mine, base) && same(mine, theirs(field))) {
       if (known) this.records.drop(form, known);
     } else if (!known?.control || !same(known.mine, mine)) {
       const { reported = "" } = known ?? {};
-      const how = { file, ...(field.kind === "html" && { html: true }), ...this.records.before(control, known) };
+      // A server that has not heard of what it took may still render what it had.
+      const page = rendered(field);
+      const { said, sent, marks } = known ?? { said: same(base, page) ? undefined : [digest(page)] };
+      const how = { file, ...(field.kind === "html" && { html: true }), said, sent, marks };
       this.records.put(form, entryOf({ name, row, index, base, mine, control, reported, ...how }));
     } else {
       known.control = control;
@@ -290,6 +311,7 @@ export class Controls {
     for (const control of controls) this.#fields.set(control, null);
     for (const field of fields.values()) {
       for (const control of field.controls) this.#fields.set(control, field);
+      if (isTaken(field)) this.#compare(field);
     }
     this.#follow(name);
     for (const entry of this.records.of(name)) {

@@ -8,10 +8,11 @@
 import { complain } from "../events.js";
 import { onSanitizer } from "../sanitizer.js";
 import { Adopter } from "./adopt.js";
-import { read } from "./capture.js";
+import { read, take, takeBack } from "./capture.js";
 import { empty, filled } from "./collect.js";
 import { controlsOf, formName, isNative } from "./dom.js";
 import { Controls } from "./controls.js";
+import { fieldKey } from "./entry.js";
 import { Focus } from "./focus.js";
 import { Guard, hasFocus } from "./guard.js";
 import { isChanged, remember } from "./kinds.js";
@@ -19,13 +20,14 @@ import { Listener } from "./listen.js";
 import { same } from "./merge.js";
 import { keep, look } from "./misuse.js";
 import { Reconciler } from "./reconcile.js";
-import { fieldKey, Records } from "./records.js";
+import { Records } from "./records.js";
 import { revert } from "./restore.js";
 import { isUnsaved } from "./unsaved.js";
 import { Watcher } from "./watch.js";
 
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./dom.js").Control} Control */
+/** @typedef {import("./entry.js").Mark} Mark */
 /** @typedef {import("./records.js").Storage} Storage */
 /** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./reconcile.js").Conflict} Conflict */
@@ -222,12 +224,13 @@ export class Forms extends EventTarget {
    * A form is about to be submitted as it stands.
    *
    * @param {string} name
+   * @param {Mark} mark the message that it goes up as
    */
-  submit(name) {
+  submit(name, mark) {
     this.#read();
     this.records.claim(name);
     this.records.say();
-    this.records.submit(name);
+    this.records.submit(name, mark);
     for (const control of this.#controls(name)) this.#sent.add(control);
   }
 
@@ -245,12 +248,14 @@ export class Forms extends EventTarget {
    * stays.
    *
    * @param {string} name
+   * @param {Mark} [upto] the message that it was submitted as; the oldest, unless given
    */
-  clear(name) {
+  clear(name, upto) {
     this.#read();
-    const submitted = this.records.settle(name);
+    const { all, over, taken } = this.records.settle(name, upto);
+    this.#taken(taken);
     const controls = this.#controls(name);
-    this.#dealtWith(submitted ? controls.filter((control) => this.#sent.has(control)) : controls);
+    if (over) this.#dealtWith(all ? controls : controls.filter((control) => this.#sent.has(control)));
     this.#changed();
   }
 
@@ -269,6 +274,22 @@ export class Forms extends EventTarget {
   isExposed(within) {
     this.flush();
     return isUnsaved(this.page, (form) => this.holds(form, within) && this.records.isBehind(form) && !this.#isPosted(form));
+  }
+
+  /**
+   * A socket's messages are counted anew.
+   *
+   * @param {string} socket its name
+   */
+  renumber(socket) {
+    this.#load();
+    this.records.renumber(socket);
+  }
+
+  /** The page is back from the browser's cache: meanwhile another one may have said what has been dealt with. */
+  revive() {
+    this.#read();
+    for (const name of this.records.names()) this.#taken(this.records.revive(name));
   }
 
   /** Notes what stands in the fields as the page sends a message: the answer may render it, when more has been typed. */
@@ -456,7 +477,7 @@ export class Forms extends EventTarget {
   #serverDealt(form) {
     this.#load();
     this.page.settle();
-    this.records.dealt(form);
+    this.#taken(this.records.dealt(form));
     this.#dealtWith(this.#controls(form));
     this.#changed();
   }
@@ -476,7 +497,10 @@ export class Forms extends EventTarget {
     this.page.forgetTouched(form);
     this.records.clear(form);
     this.#dealtWith(this.#controls(form));
-    for (const field of this.page.forms.get(form)?.fields.values() ?? []) if (field.kind === "html") revert(field);
+    for (const field of this.page.forms.get(form)?.fields.values() ?? []) {
+      takeBack(field);
+      if (field.kind === "html") revert(field);
+    }
     this.#changed();
   }
 
@@ -486,6 +510,14 @@ export class Forms extends EventTarget {
    */
   #isPosted(form) {
     return this.#submits.get(form)?.defaultPrevented === false;
+  }
+
+  /** @param {import("./records.js").Taken} taken */
+  #taken(taken) {
+    for (const [{ control }, value] of taken) {
+      const field = control && this.page.fieldOf(/** @type {Control} */ (control));
+      if (field) take(field, value);
+    }
   }
 
   /** @param {Control[]} controls */

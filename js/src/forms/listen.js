@@ -122,7 +122,11 @@ export class Listener {
     const [target] = event.composedPath();
     this.told.acting();
     this.page.acted = true;
-    if (target instanceof Element) this.#at(event, (control) => this.guard.pressed(event.type, target, control));
+    if (!(target instanceof Element)) return;
+    this.#at(event, (control) => {
+      this.page.approach(control);
+      this.guard.pressed(event.type, target, control);
+    });
   }
 
   /** @param {Event} event */
@@ -130,6 +134,7 @@ export class Listener {
     this.told.acting();
     this.#at(event, (control) => {
       this.guard.focusIn(control);
+      this.page.approach(control);
       this.page.visit(control);
     });
   }

@@ -52,16 +52,18 @@ export function digest(value) {
 /**
  * Decides between what was rendered when the user began, what they typed, and what is rendered now.
  *
- * @param {{ base: Value, mine: Value, theirs: Value, sent?: Value, held?: boolean }} field `sent`: what they had sent and went on from: the
- *   server may come to render that, and nobody else has changed anything then; `held`: they have changed nothing
+ * @param {{ base: Value, mine: Value, theirs: Value, sent?: Value, held?: boolean, pending?: boolean }} field `sent`: what they
+ *   had sent and went on from: the server may come to render that, and nobody else has changed anything then; `held`: they
+ *   have changed nothing; `pending`: they have changed something, for a submit that is not dealt with, and maybe taken it back
  * @param {"mine" | "theirs"} [policy] who wins a conflict
  * @returns {Decision}
  */
-export function merge({ base, mine, theirs, sent = base, held = false }, policy = "mine") {
+export function merge({ base, mine, theirs, sent = base, held = false, pending = false }, policy = "mine") {
   if (held) return { outcome: "agreed", value: theirs, dirty: false };
   if (same(theirs, base)) return { outcome: "mine", value: mine, dirty: true };
   if (same(theirs, mine)) return { outcome: "agreed", value: mine, dirty: true };
   if (same(theirs, sent)) return { outcome: "mine", value: mine, dirty: true };
+  if (pending && same(mine, base)) return { outcome: "agreed", value: theirs, dirty: false };
   if (policy === "theirs") return { outcome: "conflict", value: theirs, dirty: false };
   return { outcome: "conflict", value: mine, dirty: true };
 }

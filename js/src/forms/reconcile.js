@@ -4,10 +4,10 @@
  * @module
  */
 
-import { read, rendered } from "./capture.js";
+import { read, rendered, theirs as theirsOf } from "./capture.js";
 import { isMeant } from "./kinds.js";
 import { digest, merge, same } from "./merge.js";
-import { fieldKey } from "./records.js";
+import { fieldKey } from "./entry.js";
 import { announce, policyOf, write } from "./restore.js";
 
 /** @typedef {import("./capture.js").Field} Field */
@@ -18,7 +18,7 @@ import { announce, policyOf, write } from "./restore.js";
 /** @typedef {import("./controls.js").Bound} Bound */
 /** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./controls.js").Controls} Controls */
-/** @typedef {import("./records.js").Entry} Entry */
+/** @typedef {import("./entry.js").Entry} Entry */
 
 /**
  * @typedef {object} Conflict
@@ -122,7 +122,7 @@ export class Reconciler {
     if ((field.kind === "html") !== Boolean(entry.html) && !toHtml(entry, field)) {
       return this.#tellOnce(form, entry, "skipped", "not accepted");
     }
-    const theirs = entry.held || isMeant(field.controls) ? rendered(field) : entry.base;
+    const theirs = entry.held || isMeant(field.controls) ? theirsOf(field) : entry.base;
     const now = read(field);
     // A page that was too short for a moment has scrolled by itself.
     const meant = field.kind !== "scroll" && !this.#rendered;
@@ -131,7 +131,8 @@ export class Reconciler {
       this.records.put(form, entry);
     }
     const sent = entry.said?.includes(digest(theirs)) ? theirs : undefined;
-    const decision = merge({ base: entry.base, mine: entry.mine, theirs, sent, held: entry.held }, policyOf(field, bound.form));
+    const { base, mine, held } = entry;
+    const decision = merge({ base, mine, theirs, sent, held, pending: Boolean(entry.sent?.length) }, policyOf(field, bound.form));
     this.#apply(form, field, entry, decision, { theirs, now, control });
   }
 

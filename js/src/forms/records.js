@@ -8,8 +8,12 @@
  * @module
  */
 
+import { MAX_SAID, dealtOf, dealtWith, fieldKey, parseDealt, parseForm, withDealt } from "./entry.js";
 import { digest, same } from "./merge.js";
 
+/** @typedef {import("./entry.js").Dealt} Dealt */
+/** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./entry.js").Mark} Mark */
 /** @typedef {import("./merge.js").Value} Value */
 
 /**
@@ -27,57 +31,23 @@ import { digest, same } from "./merge.js";
  */
 /** @typedef {Shelf & Partial<Places>} Storage one identity's; without places it is for one visit */
 
-/**
- * @typedef {object} Entry one field that the user has touched
- * @property {string} name
- * @property {string} row the `data-stash-key` of the row that it is in; empty if there is none
- * @property {number} index which of the fields of this name
- * @property {Value} base what was rendered when the user began
- * @property {Value} mine
- * @property {Value[]} [sent] what stood here when the form was submitted, for each submit that is not dealt with yet
- * @property {number[]} [said] digests of what went up from here: a server that renders one of these has heard it from here
- * @property {boolean} [gone] its row has been taken out of its list; it may come back
- * @property {boolean} [html] whether the values are HTML
- * @property {boolean} [held] nothing was changed: it only is to stand there until the user has left it
- * @property {boolean} file a file had been chosen; what it was is not kept
- * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
- *   far
- * @property {string} reported the last outcome that was told, so that each is told once
- * @property {number} writes how often it was put into the page since the user's last edit, or the last write to storage
- */
+/** @typedef {[entry: Entry, value: Value][]} Taken what a server has taken, from which fields */
 
 const INDEX = "forms";
-/** How many values of a field are recognised when a server renders them. */
-const MAX_SAID = 32;
-
 /** @param {string} name */
 const keyOf = (name) => `form:${name}`;
-
-/**
- * @param {Pick<Entry, "name" | "index" | "row">} place
- * @returns {string}
- */
-export const fieldKey = ({ name, index, row }) => `${index}:${row.length}:${row}${name}`;
-
-/**
- * @param {Pick<Entry, "name" | "index" | "base" | "mine"> & Partial<Entry>} facts
- * @returns {Entry}
- */
-export function entryOf(facts) {
-  return { row: "", file: false, control: null, reported: "", writes: 0, ...facts };
-}
 
 export class Records {
   /** @type {Map<string, Map<string, Entry>>} */
   #forms = new Map();
   /** @type {Set<string>} forms whose stored copy is behind */
   #behind = new Set();
-  /** Forms that have been submitted. @type {Set<string>} */
-  #submitted = new Set();
+  /** Forms that have been submitted, with the messages that are not dealt with yet. @type {Map<string, Mark[]>} */
+  #submitted = new Map();
   /** What of an entry went up last. @type {WeakMap<Entry, Value>} */
   #said = new WeakMap();
-  /** The digest of what was submitted from a control and has been dealt with. @type {WeakMap<object, number>} */
-  #dealt = new WeakMap();
+  /** What the browser may put back of each form, though it is the user's no more. @type {Map<string, Dealt>} */
+  #dealt = new Map();
   #indexed = true;
   #place;
   /** Forms that the page left standing as it moved on, and where they were. @type {Map<string, string>} */
@@ -114,13 +84,12 @@ export class Records {
     for (const name of this.#storedNames(this.#place)) {
       if (this.#forms.has(name) || this.#standing.has(name)) continue;
       try {
-        const stored = shelf.get(keyOf(name));
-        const entries = parseForm(stored, this.now(), this.maxAge);
-        const { submitted, posted } = /** @type {{ submitted?: unknown, posted?: unknown }} */ (stored ?? {});
-        if (submitted === true) this.#submitted.add(name);
-        if (posted === true) this.#posted.add(name);
+        const { entries, dealt, submitted, posted } = parseForm(shelf.get(keyOf(name)), this.now(), this.maxAge);
+        if (submitted) this.#submitted.set(name, []);
+        if (posted) this.#posted.add(name);
+        if (dealt.size > 0) this.#dealt.set(name, dealt);
         if (entries.size > 0) this.#forms.set(name, entries);
-        else shelf.remove(keyOf(name));
+        else if (dealt.size === 0) shelf.remove(keyOf(name));
       } catch (error) {
         this.report(error, name);
         this.#attempt(name, () => shelf.remove(keyOf(name)));
@@ -160,7 +129,7 @@ export class Records {
     const place = this.#placeOf(form);
     if (this.#behind.has(form)) this.#attempt(form, () => this.#write(form));
     if (this.#submitted.delete(form)) this.#owed.set(form, place);
-    for (const known of [this.#forms, this.#behind, this.#posted, this.#standing]) known.delete(form);
+    for (const known of [this.#forms, this.#behind, this.#posted, this.#standing, this.#dealt]) known.delete(form);
     this.#attempt("", () => this.#list(place, form));
     this.load();
   }
@@ -172,7 +141,8 @@ export class Records {
    */
   claim(form) {
     const place = this.#standing.get(form);
-    if (place === undefined || this.#at(this.#place).get(keyOf(form)) !== null) return;
+    const there = /** @type {any} */ (this.#at(this.#place).get(keyOf(form)));
+    if (place === undefined || (there !== null && there?.fields?.length !== 0)) return;
     this.#standing.delete(form);
     this.#behind.add(form);
     this.#attempt(form, () => this.#at(place).remove(keyOf(form)));
@@ -238,50 +208,90 @@ export class Records {
    * Notes that a form is submitted as it stands.
    *
    * @param {string} form
+   * @param {Mark} mark the message that it goes up as
    */
-  submit(form) {
-    for (const entry of this.of(form)) entry.sent = [...(entry.sent ?? []), entry.mine].slice(-MAX_SAID);
-    this.#submitted.add(form);
+  submit(form, mark) {
+    for (const entry of this.of(form)) {
+      entry.sent = [...(entry.sent ?? []), entry.mine].slice(-MAX_SAID);
+      entry.marks = [...(entry.marks ?? []), mark].slice(-MAX_SAID);
+    }
+    this.#submitted.set(form, [...(this.#submitted.get(form) ?? []), mark].slice(-MAX_SAID));
     this.#behind.add(form);
   }
 
   /**
-   * @param {object} control
-   * @param {Entry | undefined} known what is known of it
-   * @returns {Pick<Entry, "said" | "sent">} what went up from it before
+   * A socket's messages are counted anew, as of another view. Those before come before all that it will say.
+   *
+   * @param {string} socket
    */
-  before(control, known) {
-    const dealt = this.#dealt.get(control);
-    if (known) return { said: known.said, sent: known.sent };
-    return dealt === undefined ? {} : { said: [dealt] };
+  renumber(socket) {
+    const anew = (/** @type {Mark[]} */ marks) => marks.map((mark) => /** @type {Mark} */ (mark[0] === socket ? [socket, 0] : mark));
+    for (const [form, marks] of this.#submitted) {
+      this.#submitted.set(form, anew(marks));
+      for (const entry of this.of(form)) if (entry.marks) entry.marks = anew(entry.marks);
+      this.#behind.add(form);
+    }
   }
 
   /**
-   * A form has been dealt with: of one that was submitted, what was typed since then stays. It may be dealt with twice,
-   * by a process that died and by the next one.
+   * A form has been dealt with: of one that was submitted, what was typed or submitted since then stays. It may be dealt
+   * with twice, by a process that died and by the next one.
    *
    * @param {string} form
-   * @returns {boolean} whether it was submitted
+   * @param {Mark} [upto] the message that this answers, with all before; a server of an older release names none, and
+   *   answers one at a time
+   * @returns {{ all: boolean, over: boolean, taken: Taken }} `all`: the form was never submitted, so that all of it is
+   *   dealt with; `over`: no submit is left
    */
-  settle(form) {
-    if (!this.#submitted.has(form)) {
-      const owed = this.#owed.get(form);
-      if (owed === undefined) this.clear(form);
-      else this.#attempt(form, () => this.#at(owed).remove(keyOf(form)));
-      return this.#owed.delete(form);
+  settle(form, upto = this.#oldest(form)) {
+    const marks = this.#submitted.get(form);
+    const owed = this.#owed.get(form);
+    if (!marks && owed !== undefined) {
+      this.#owed.delete(form);
+      this.#attempt(form, () => settleStored(this.#at(owed), keyOf(form)));
+      return { all: false, over: true, taken: [] };
     }
+    const isTaken = (/** @type {Mark} */ [socket, number]) => !upto || socket !== upto[0] || number <= upto[1];
+    const counted = (/** @type {Mark[]} */ all) => all.findLastIndex(isTaken) + 1;
+    const taken = /** @type {Taken} */ ([]);
     for (const entry of this.of(form)) {
-      const [sent, ...later] = entry.sent ?? [];
-      if (!sent) continue;
-      if (later.length > 0) entry.sent = later;
-      else if (same(sent, entry.mine)) {
-        if (entry.control) this.#dealt.set(entry.control, digest(sent));
-        this.drop(form, entry);
-      }
+      const count = counted(entry.marks ?? []);
+      const value = marks ? entry.sent?.[count - 1] : entry.mine;
+      if (!value) continue;
+      taken.push([entry, value]);
+      this.#take(form, entry, value, count);
     }
+    const left = marks?.slice(counted(marks)) ?? [];
+    if (marks) this.#submitted.set(form, left);
+    else this.#posted.delete(form);
     this.#behind.add(form);
     this.save();
-    return true;
+    return { all: !marks, over: left.length === 0, taken };
+  }
+
+  /**
+   * What has been dealt with elsewhere, while this page rested in the browser's cache, is the user's no more.
+   *
+   * @param {string} form
+   * @returns {Taken}
+   */
+  revive(form) {
+    const taken = /** @type {Taken} */ ([]);
+    for (const [key, digests] of parseDealt(this.#at(this.#placeOf(form)).get(keyOf(form)))) {
+      const entry = this.get(form, key);
+      if (entry && digest(entry.mine) === digests[0]) taken.push([entry, entry.mine]);
+    }
+    for (const [entry, value] of taken) this.#take(form, entry, value, Infinity);
+    return taken;
+  }
+
+  /**
+   * @param {string} form
+   * @param {string} key of a field
+   * @returns {number[]} digests: of what was dealt with there, and of what was rendered before
+   */
+  known(form, key) {
+    return this.#dealt.get(form)?.get(key) ?? [];
   }
 
   /**
@@ -315,22 +325,26 @@ export class Records {
    * The server says, in a page that it has rendered, that it has dealt with a form.
    *
    * @param {string} form
+   * @returns {Taken}
    */
   dealt(form) {
     this.save();
     this.#attempt(form, () => this.storage.dealt?.(form));
+    const taken = this.revive(form);
     if (this.#at(this.#placeOf(form)).get(keyOf(form)) === null) this.clear(form);
+    return taken;
   }
 
   /** Forgets every form, also those that only storage knows. */
   forget() {
     for (const place of new Set([this.#place, ...this.#standing.values()])) {
       const shelf = this.#at(place);
-      const names = new Set([...this.#storedNames(place), ...this.names(), ...this.#behind]);
+      const names = new Set([...this.#storedNames(place), ...this.#kept(), ...this.#behind]);
       for (const name of names) this.#attempt(name, () => shelf.remove(keyOf(name)));
       this.#attempt("", () => shelf.remove(INDEX));
     }
-    for (const known of [this.#forms, this.#submitted, this.#behind, this.#standing, this.#owed, this.#posted]) known.clear();
+    const all = [this.#forms, this.#submitted, this.#behind, this.#standing, this.#owed, this.#posted, this.#dealt];
+    for (const known of all) known.clear();
   }
 
   /**
@@ -372,7 +386,7 @@ export class Records {
    */
   #list(place, left) {
     const shelf = this.#at(place);
-    const mine = this.names().filter((name) => this.#placeOf(name) === place);
+    const mine = this.#kept().filter((name) => this.#placeOf(name) === place);
     // A socket's part of the document has records of its own in the same place.
     const others = [...this.#storedNames(place), ...(left === undefined ? [] : [left])];
     const kept = others.filter((name) => !mine.includes(name) && shelf.get(keyOf(name)) !== null);
@@ -388,19 +402,22 @@ export class Records {
    */
   #write(name) {
     const shelf = this.#at(this.#placeOf(name));
-    const entries = this.of(name);
-    if (entries.length === 0) {
+    const fields = this.of(name).map(({ control: _, reported: __, writes: ___, ...kept }) => kept);
+    const dealt = this.#dealt.get(name);
+    if (fields.length === 0 && !dealt) {
       shelf.remove(keyOf(name));
       return true;
     }
-    const fields = entries.map(({ control: _, reported: __, writes: ___, ...kept }) => kept);
     const submitted = { ...(this.#submitted.has(name) && { submitted: true }), ...(this.#posted.has(name) && { posted: true }) };
-    const write = (/** @type {object[]} */ kept) => shelf.set(keyOf(name), { at: this.now(), ...submitted, fields: kept });
+    const done = dealt && { dealt: Object.fromEntries(dealt) };
+    const write = (/** @type {object[]} */ kept) =>
+      shelf.set(keyOf(name), { at: this.now(), ...(kept.length > 0 && submitted), fields: kept, ...done });
     const stored = write(fields);
     // Where nothing outlives the page, there is nothing to make room for.
     if (stored || shelf.persistent === false) this.#unstored.delete(name);
-    else this.#makeDo(name, fields, write);
-    return stored;
+    else if (fields.length > 0) this.#makeDo(name, fields, write);
+    else shelf.remove(keyOf(name)); // what has been dealt with must not stay for want of room
+    return stored || fields.length === 0;
   }
 
   /**
@@ -423,6 +440,41 @@ export class Records {
     const out = fields.filter((field) => !left.has(field));
     this.#unstored.set(form, new Set(out.map(fieldKey)));
     for (const field of out) if (!before?.has(fieldKey(field))) this.oversize(form, field.name);
+  }
+
+  /** @returns {string[]} the forms that there is something to store of */
+  #kept() {
+    return [...new Set([...this.#forms.keys(), ...this.#dealt.keys()])];
+  }
+
+  /**
+   * @param {string} form
+   * @returns {Mark | undefined} the oldest submit that is not dealt with
+   */
+  #oldest(form) {
+    return this.of(form).flatMap(({ marks = [] }) => marks).sort((a, b) => a[1] - b[1])[0];
+  }
+
+  /**
+   * A server has taken what stood in a field.
+   *
+   * @param {string} form
+   * @param {Entry} entry
+   * @param {Value} value
+   * @param {number} count of the submits that are dealt with by that
+   */
+  #take(form, entry, value, count) {
+    if (!entry.held && !entry.file) {
+      const dealt = this.#dealt.get(form) ?? new Map();
+      this.#dealt.set(form, dealt);
+      withDealt(dealt, fieldKey(entry), dealtOf(entry, value));
+    }
+    // A server that has not heard of it yet may still render what was the base.
+    entry.said = [...(entry.said ?? []), digest(entry.base)].slice(-MAX_SAID);
+    entry.base = value;
+    entry.sent = entry.sent?.slice(count);
+    entry.marks = entry.marks?.slice(count);
+    if (!entry.sent?.length && same(value, entry.mine)) this.drop(form, entry);
   }
 
   /**
@@ -449,40 +501,12 @@ export class Records {
 }
 
 /**
- * @param {unknown} stored
- * @param {number} now
- * @param {number} maxAge
- * @returns {Map<string, Entry>}
- * @throws {TypeError} if it is not what `save` writes
+ * A form that only storage knows has been dealt with: of what it held, digests stay.
+ *
+ * @param {Shelf} shelf
+ * @param {string} key
  */
-export function parseForm(stored, now, maxAge) {
-  if (stored === null || stored === undefined) return new Map();
-  const { at, fields } = /** @type {Record<string, unknown>} */ (stored);
-  if (typeof at !== "number" || !Array.isArray(fields)) throw new TypeError("a stashed form is malformed");
-  if (now - at > maxAge) return new Map();
-  const changed = fields.filter((field) => field?.held !== true);
-  return new Map(changed.map(parseEntry).map((entry) => [fieldKey(entry), entry]));
-}
-
-/**
- * @param {unknown} stored
- * @returns {Entry}
- */
-function parseEntry(stored) {
-  const { name, row = "", index, base, mine, sent, said, gone, html, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
-  const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
-  if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || (Array.isArray(sent) && sent.every(isValue)))) {
-    throw new TypeError("a stashed field is malformed");
-  }
-  const entry = entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
-  const heard = Array.isArray(said) && said.every(Number.isInteger) ? { said: said.slice(-MAX_SAID) } : {};
-  return { ...entry, ...heard, ...(sent && { sent }), ...(gone === true && { gone }), ...(html === true && { html }) };
-}
-
-/**
- * @param {unknown} value
- * @returns {value is string[]}
- */
-function isValue(value) {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
+export function settleStored(shelf, key) {
+  const left = dealtWith(shelf.get(key));
+  if (!left || !shelf.set(key, left)) shelf.remove(key);
 }

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { rendered } from "./capture.js";
+import { theirs } from "./capture.js";
 import { isMeant } from "./kinds.js";
 import { same } from "./merge.js";
-import { fieldKey } from "./records.js";
+import { fieldKey } from "./entry.js";
 
 /** @typedef {import("./controls.js").Controls} Controls */
-/** @typedef {import("./records.js").Entry} Entry */
+/** @typedef {import("./entry.js").Entry} Entry */
 
 /**
  * @param {Controls} page
@@ -38,7 +38,7 @@ function isOwn(page, form, entry) {
   const field = page.forms.get(form)?.fields.get(fieldKey(entry));
   if (file || !field?.controls[0] || !isMeant(field.controls)) return true;
   try {
-    return !same(mine, rendered(field));
+    return !same(mine, theirs(field));
   } catch {
     // An element that can't be read; whoever stashes it says so.
     return true;

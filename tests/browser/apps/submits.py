@@ -1,4 +1,7 @@
-"""Forms that are submitted over a socket; what is saved is a line of `SAVES`. With `HOLD` a submit stays in hand for ever."""
+"""Forms that are submitted over a socket; what is saved is a line of `SAVES`. With `HOLD` a submit stays in hand for ever.
+
+A name with a question mark in it is refused.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,9 @@ PAGE = """<!doctype html><title>{{ user }}</title>{{ stash_script() }}
 <form id="offline" method="post" action="/plain" data-stash="offline" data-stash-offline="post">
   <input name="name"><button>Save</button>
 </form>
+<form id="posted" method="post" action="/posted" data-stash="posted">
+  <input name="note" value="{{ note }}"><input name="more"><button>Post</button>
+</form>
 <form id="login" method="post" action="/plain" data-stash="login">
   <input name="user"><input name="password" type="password"><button>Log in</button>
 </form>
@@ -52,7 +58,7 @@ PAGE = """<!doctype html><title>{{ user }}</title>{{ stash_script() }}
   for (const type of ["mounted", "disconnected", "conflict", "restored", "lost", "failed"])
     socket.addEventListener(type, ({ detail }) => heard.push([type, detail?.field ?? null, detail?.outcome ?? null]));
   socket.onmessage = ({ data }) => (document.getElementById("state").textContent = data);
-  addEventListener("submit", (event) => socket.submit(event));
+  addEventListener("submit", (event) => event.target.id === "posted" || socket.submit(event));
   window.ready = true;
 </script>"""
 
@@ -81,7 +87,8 @@ def save(key: str, name: str) -> None:
 async def page() -> str:
     """Show the forms, with what is saved."""
     name = next(reversed(saved().values()), "")
-    return await render_template_string(PAGE, name=name, user=session.get("user_id", "nobody"))
+    note = request.args.get("note", "")
+    return await render_template_string(PAGE, name=name, note=note, user=session.get("user_id", "nobody"))
 
 
 @app.post("/plain")
@@ -89,6 +96,20 @@ async def plain() -> str:
     """Take a form as a browser posts it."""
     form = await request.form
     return f"<!doctype html><title>plain</title><p id=plain>{sorted(form)} {form.get('name')}</p>"
+
+
+@app.post("/posted")
+async def posted() -> ResponseReturnValue:
+    """Take the form that is posted, and answer with another page, as one does."""
+    return redirect("/done", 303)
+
+
+@app.get("/done")
+async def done() -> str:
+    """Say that the form has been dealt with."""
+    return await render_template_string(
+        "<!doctype html><title>done</title>{{ stash_script() }}{{ stash_clear('posted') }}<p id=done>Done</p>"
+    )
 
 
 @app.get("/as/<user>")
@@ -116,6 +137,8 @@ async def live(view: View[Submits]) -> None:
                 (key, "*" * len(text) if key == "password" else text) for key, text in form.items(multi=True)
             ]
             view.state.submits.append((name, fields))
+            if "?" in form.get("name", ""):
+                continue
             if name == "profile":
                 save(message.key, form["name"])
             await view.clear_form(name)

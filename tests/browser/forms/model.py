@@ -20,7 +20,7 @@ class Entry:
         base: what was rendered when they began.
         mine: what they made of it.
         shown: whether it is in the page; otherwise it waits.
-        sent: what stood in it at each submit of the form that is not dealt with yet.
+        sent: what stood in it at each submit of the form that is not dealt with yet, and the number of that.
         said: what stood in it before: a server that renders that has heard it from here.
         held: whether nothing was changed: it only stands there until the user has left it.
         gone: whether its row has been taken out of its list; it may come back.
@@ -30,7 +30,7 @@ class Entry:
     base: Value
     mine: Value
     shown: bool = True
-    sent: tuple[Value, ...] = ()
+    sent: tuple[tuple[int, Value], ...] = ()
     said: frozenset[Value] = frozenset()
     held: bool = False
     gone: bool = False
@@ -54,6 +54,7 @@ class Model:
         focus: the field that has the focus.
         caret: selection in it, where it has one; `None`: it may be anywhere.
         entries: the fields that the user has changed.
+        number: of the newest submit.
         refusing: whether storage takes nothing new.
         due: conflicts that the last step must tell of.
         true: conflicts that there are.
@@ -69,12 +70,15 @@ class Model:
         self.due: set[Told] = set()
         self.true: set[Told] = set()
         self._stored: dict[str, Stored] = {}
-        self._submitted: set[str] = set()
+        self.number = 0
+        # Forms that have been submitted, with the numbers that are not dealt with yet.
+        self._submitted: dict[str, list[int]] = {}
         # Of the controls that are in the page now: edited by the user; as they were submitted; dealt with.
         self._edited: set[Place] = set()
         self._sent: set[Place] = set()
         self._done: set[Place] = set()
-        self._dealt: dict[Place, Value] = {}
+        # What the server has taken of them, and what it had rendered there.
+        self._taken: dict[Place, tuple[Value, Value]] = {}
 
     @property
     def pairs(self) -> dict[str, list[tuple[str, str]]]:
@@ -113,17 +117,17 @@ class Model:
         self.shown[place] = value
         if place == PIN:
             return
-        theirs = self.page.rendered(place)
+        theirs = self._theirs(place)
         known = self.entries.get(place)
         base = known.base if known and known.shown else theirs
-        if value == base == theirs:
+        if value == base == theirs and not (known and known.sent):
             self.entries.pop(place, None)
         elif not known or not known.shown or known.mine != value:
             entry = self.entries[place] = Entry(base, value)
             if known:
                 entry.sent, entry.said, entry.told = known.sent, known.said | {known.mine}, known.told
-            elif place in self._dealt:
-                entry.said = frozenset({self._dealt[place]})
+            elif base != self.page.rendered(place):
+                entry.said = frozenset({self.page.rendered(place)})
 
     def go_to(self, place: Place | None) -> None:
         """The focus goes somewhere; what was to be shown in the field that it was in is shown now."""
@@ -136,29 +140,47 @@ class Model:
         for place in self.shown:
             if place.form == form:
                 self.shown[place] = self.page.rendered(place)
+                self._taken.pop(place, None)
         self._drop({place for place in self.entries if place.form == form})
         self._deal_with({place for place in self.shown if place.form == form})
 
-    def submit(self, form: str) -> None:
-        """The form is submitted as it stands."""
+    def submit(self, form: str) -> int:
+        """The form is submitted as it stands. Returns the number of the submit."""
+        self.number += 1
         for place, entry in self.entries.items():
             if place.form == form:
-                entry.sent += (entry.mine,)
+                entry.sent += ((self.number, entry.mine),)
         self._sent |= {place for place in self.shown if place.form == form}
-        self._submitted.add(form)
+        self._submitted.setdefault(form, []).append(self.number)
+        return self.number
 
-    def clear(self, form: str) -> None:
-        """The form has been dealt with, but for what was typed since it was submitted."""
-        submitted = form in self._submitted
-        mine = {place: entry for place, entry in self.entries.items() if place.form == form}
-        drop = {place for place, entry in mine.items() if not submitted or entry.sent == (entry.mine,)}
-        for entry in mine.values():
-            entry.sent = entry.sent[1:] or entry.sent
-        if submitted:
-            self._dealt |= {place: mine[place].mine for place in drop if mine[place].shown}
-        self._drop(drop)
+    def clear(self, form: str, number: int) -> None:
+        """The form has been dealt with up to this submit, but for what was typed since."""
+        submitted = self._submitted.get(form)
+        for place, entry in [one for one in self.entries.items() if one[0].form == form]:
+            sent = entry.sent if submitted is not None else ((0, entry.mine),)
+            values = [value for at, value in sent if at <= number]
+            if not values:
+                continue
+            if entry.shown:
+                self._taken[place] = (values[-1], self.page.rendered(place))
+            entry.said |= {entry.base}
+            entry.base = values[-1]
+            entry.sent = tuple(one for one in entry.sent if one[0] > number)
+            if not entry.sent and entry.mine == entry.base:
+                self._drop({place})
         controls = {place for place in self.shown if place.form == form}
-        self._deal_with(controls & self._sent if submitted else controls)
+        left = [sent for sent in submitted or () if sent > number]
+        if submitted is not None:
+            self._submitted[form] = left
+        if not left:
+            self._deal_with(controls if submitted is None else controls & self._sent)
+
+    def _theirs(self, place: Place) -> Value:
+        """What the server has in a field: what it rendered, or has taken since."""
+        rendered = self.page.rendered(place)
+        value, over = self._taken.get(place, (rendered, rendered))
+        return value if over == rendered else rendered
 
     def _drop(self, places: set[Place]) -> None:
         for place in places:
@@ -187,13 +209,16 @@ class Model:
         stay = {self.focus} if anew else places & set(before.places)
         self._edited &= stay
         if anew:
-            self._sent, self._done, self._dealt = set(), set(), {}
+            self._sent, self._done = set(), set()
+        self._taken = {} if anew else {place: taken for place, taken in self._taken.items() if place in stay}
         was, self.shown = self.shown, {}
         for entry in [self.entries[place] for place in set(self.entries) - places]:
             entry.shown = False
         for place in page.places:
             pin_stays = place == PIN and PIN in was and not anew and PIN not in self._done
             self.shown[place] = was[PIN] if pin_stays else self._merge(place, was.get(place), anew=anew)
+            if place not in self.entries and self.shown[place] != self._theirs(place):
+                self._taken.pop(place, None)
         if self.focus is None or self.shown[self.focus] != was[self.focus]:
             self.caret = None
 
@@ -203,14 +228,19 @@ class Model:
         protected = place == self.focus and place in self._edited
         entry = self.entries.get(place)
         if entry is None:
-            if not protected or place == PIN or was is None or was == rendered:
-                return rendered
+            if not protected or place == PIN or was is None or was in (rendered, self._theirs(place)):
+                return was if protected and was is not None and was == self._theirs(place) else rendered
             entry = self.entries[place] = Entry(was, was, held=True)
         if entry.held and not protected:
             del self.entries[place]
-            return rendered
-        theirs = rendered if self.page.says(place) else entry.base
+            return self._theirs(place)
+        theirs = self._theirs(place) if self.page.says(place) else entry.base
         conflict = not entry.held and theirs not in (entry.base, entry.mine, *entry.said)
+        if conflict and entry.sent and entry.mine == entry.base:
+            conflict = False  # they have taken it back
+            if not protected:
+                del self.entries[place]
+                return rendered
         if conflict and FIELDS[place.name].policy == "theirs" and not protected:
             self._tell(entry, (place, "theirs", theirs))
             del self.entries[place]
@@ -225,7 +255,7 @@ class Model:
             return rendered
         if conflict:
             self._tell(entry, (place, "mine", theirs))
-        if entry.mine == entry.base == rendered:
+        if entry.mine == entry.base == self._theirs(place) and not entry.sent:
             # All agree again: the field is nobody's in particular.
             del self.entries[place]
         return entry.mine
@@ -251,8 +281,8 @@ class Model:
             self.entries |= {
                 place: replace(entry, shown=False, told=set()) for place, entry in changed.items()
             }
-        self._submitted = {form for form, stored in self._stored.items() if stored.submitted}
-        self._edited, self._sent, self._done, self._dealt = set(), set(), set(), {}
+        self._submitted = {form: [] for form, stored in self._stored.items() if stored.submitted}
+        self._edited, self._sent, self._done, self._taken = set(), set(), set(), {}
         self.page, self.shown, self.focus, self.caret = page, {}, None, None
         self.shown = {place: self._merge(place, None) for place in page.places}
 

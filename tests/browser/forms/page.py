@@ -71,18 +71,25 @@ class FormPage(Tab):
         """Set what the server renders from now on."""
         self.site.body, self.site.script = body, HARNESS + script
 
-    def come_back_anew(self, *, until: str = LOADED) -> None:
-        """Go so far away that the browser does not keep the page, and go back to it."""
+    def come_back_anew(self, *, until: str = LOADED, meanwhile: str = "") -> None:
+        """Go so far away that the browser does not keep the page, and go back to it.
+
+        Args:
+            until: what to wait for.
+            meanwhile: what is run in another page, which may await.
+        """
         # What Chromium and Firefox do not keep is a page with such a listener; WebKit keeps the last few pages.
         self.run("addEventListener('unload', () => {})")
         steps = 6 if self.browser.engine == "webkit" else 1
         for step in range(steps):
             self.goto(f"{self.site.url}other?{step}")
+        self.evaluate(f"(async () => {{ {meanwhile} }})()")
         self.back(steps, until=f"window.cached !== true && window.forms && {until}")
 
-    def come_back(self) -> None:
+    def come_back(self, *, meanwhile: str = "") -> None:
         """Follow a link, and go back at once, which brings the page as it was."""
         self.goto(self.site.url + "other")
+        self.evaluate(f"(async () => {{ {meanwhile} }})()")
         self.back(until="window.cached === true")
 
     def pairs(self) -> Any:

@@ -65,8 +65,8 @@ const steps = {
   },
   leave: () => document.activeElement?.blur(),
   reset: () => main.querySelector("[type=reset]").click(),
-  submit: (form) => forms.submit(form),
-  clear: (form) => forms.clear(form),
+  submit: (form, number) => forms.submit(form, ["live", number]),
+  clear: (form, number) => forms.clear(form, ["live", number]),
   replace: (html) => (main.innerHTML = html),
   morph: (html) => morph(main, html, { style: "innerHTML" }),
   morphInside(html) {

@@ -71,6 +71,47 @@ def test_back_without_stash(page: FormPage) -> None:
         assert page.pairs() == {"f": [["a", "mine"]]}
 
 
+CLEARED = """
+const [page, [form]] = [await import("/js/forms/entry.js"), JSON.parse(sessionStorage.getItem("forms"))];
+const key = `form:${form}`;
+sessionStorage.setItem(key, JSON.stringify(page.dealtWith(JSON.parse(sessionStorage.getItem(key)))));
+"""
+"""What the page that answers a post does, when it says that the form has been dealt with."""
+
+
+def test_back_to_what_was_dealt_with(page: FormPage) -> None:
+    """What has been dealt with stays where the browser puts it back if the page is no newer, and is stashed nowhere."""
+    page.open('<input name="a" value="base"><input name="b">')
+    page.fill("[name=a]", "mine")
+    page.fill("[name=b]", "mine")
+    page.serve(page.site.body.replace('name="b"', 'name="b" value="newer"'))
+    page.come_back_anew(meanwhile=CLEARED)
+    assert page.value("[name=b]") == "newer"
+    kept = page.browser.engine != "webkit"  # which keeps nothing of a page that it does not keep as it was
+    assert page.value("[name=a]") == ("mine" if kept else "base")
+    assert page.pairs() == {}
+    assert "mine" not in page.stored()
+    page.press("End", "!", on="[name=a]")
+    assert page.pairs() == {"f": [["a", "mine!" if kept else "base!"]]}
+
+
+def test_back_to_the_page_as_it_was_dealt_with(page: FormPage) -> None:
+    """A page that the browser has kept drops what has been dealt with meanwhile, and goes on from there."""
+    revived = "addEventListener('pageshow', ({ persisted }) => persisted && forms.revive());"
+    page.open('<input name="a" value="base"><input name="b">', script=revived + BEGIN)
+    page.fill("[name=a]", "mine")
+    page.come_back(meanwhile=CLEARED)
+    assert page.value("[name=a]") == "mine"
+    if page.browser.engine == "firefox":
+        # It shows such a page storage as that was; but it keeps no page with a lock or a socket, as ours are.
+        assert page.evaluate("JSON.parse(sessionStorage.getItem('form:f')).fields.length") == 1
+        return
+    assert page.pairs() == {}
+    assert "mine" not in page.stored()
+    page.fill("[name=a]", "base")
+    assert page.pairs() == {"f": [["a", "base"]]}
+
+
 def test_foreign(page: FormPage) -> None:
     """What the browser puts back of another user is taken out, and not a letter of it goes up."""
     page.open('<input name="a">')

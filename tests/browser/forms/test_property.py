@@ -133,8 +133,7 @@ class Forms(RuleBasedStateMachine):
     @rule(form=st.sampled_from("fg"))
     def submit(self, form: str) -> None:
         """The form is submitted as it stands."""
-        self.model.submit(form)
-        self.do("submit", form)
+        self.do("submit", form, self.model.submit(form))
 
     # The server.
 
@@ -156,11 +155,12 @@ class Forms(RuleBasedStateMachine):
         self.model.rewrite(place, value)
         self.do("rewrite", place, *value)
 
-    @rule(form=st.sampled_from("fg"))
-    def clear(self, form: str) -> None:
-        """The form has been dealt with."""
-        self.model.clear(form)
-        self.do("clear", form)
+    @rule(form=st.sampled_from("fg"), late=st.integers(0, 2))
+    def clear(self, form: str, late: int) -> None:
+        """The form has been dealt with, as of the newest message or of one before."""
+        number = max(0, self.model.number - late)
+        self.model.clear(form, number)
+        self.do("clear", form, number)
 
     # The browser.
 
