@@ -6,7 +6,8 @@
 
 import { attribute, closest, controlsOf, isDisabled, nameOf } from "./dom.js";
 import { isSecret, isSwitchedOff } from "./exclude.js";
-import { KINDS, isGroup, isRemembered, kindOf, remember } from "./kinds.js";
+import { KINDS, isGroup, isMeant, isRemembered, kindOf, remember } from "./kinds.js";
+import { same } from "./merge.js";
 import { fieldKey } from "./records.js";
 
 /** @typedef {import("./dom.js").Control} Control */
@@ -96,11 +97,99 @@ export function read({ kind, controls }) {
 }
 
 /**
- * What the server rendered into a field.
+ * What the HTML says of a field.
  *
  * @param {Field} field
  * @returns {Value}
  */
 export function rendered({ kind, controls }) {
   return controls.length > 0 ? KINDS[kind].rendered(controls) : [];
+}
+
+/** What stands for the HTML's value in a control, and what the HTML said then. @type {WeakMap<Control, [Value, Value]>} */
+const taken = new WeakMap();
+
+/**
+ * What the page has in a field: what a script has set there, or else what the HTML says. The newer one counts.
+ *
+ * @param {Field} field
+ * @returns {Value}
+ */
+export function theirs(field) {
+  return takenFrom(field)?.[0] ?? rendered(field);
+}
+
+/**
+ * From now on this is what the page has in a field, until the HTML says something else.
+ *
+ * @param {Field} field
+ * @param {Value} value
+ */
+export function take(field, value) {
+  const [control] = field.controls;
+  if (control) taken.set(control, [value, bare(field)]);
+}
+
+/**
+ * What the page has in a field is what its HTML says.
+ *
+ * @param {Field} field
+ */
+export function takeBack({ controls: [control] }) {
+  if (control) taken.delete(control);
+}
+
+/**
+ * Takes what stands in a field for the page's, since it is nobody else's.
+ *
+ * @param {Field} field
+ */
+export function takeAsIs(field) {
+  const now = FILLED.has(field.kind) ? read(field) : null;
+  if (now === null) return;
+  if (same(now, rendered(field))) takeBack(field);
+  else take(field, now);
+}
+
+/** Kinds that a script sets without a word; of the others each change is seen. */
+const FILLED = new Set(["text", "select", "radio", "checkbox", "custom"]);
+
+/**
+ * @param {Field} field
+ * @returns {boolean} whether the page says anything about the field
+ */
+export function says(field) {
+  return takenFrom(field) !== undefined || isMeant(field.controls);
+}
+
+/**
+ * @param {Field} field
+ * @returns {Value | undefined} what the HTML says where a script has set something else
+ */
+export function bareOf(field) {
+  return takenFrom(field)?.[1];
+}
+
+/**
+ * @param {Field} field
+ * @param {Value | undefined} before what the HTML said where a script had set something else
+ * @returns {boolean} whether the HTML says that again, and no script has set anything yet
+ */
+export function isUnsaid(field, before) {
+  return before !== undefined && !takenFrom(field) && same(before, bare(field));
+}
+
+/**
+ * @param {Field} field
+ * @returns {[Value, Value] | undefined}
+ */
+function takenFrom(field) {
+  const [control] = field.controls;
+  const found = control && taken.get(control);
+  return found && same(found[1], bare(field)) ? found : undefined;
+}
+
+/** @param {Field} field @returns {Value} */
+function bare(field) {
+  return isMeant(field.controls) ? rendered(field) : [];
 }

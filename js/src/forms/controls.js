@@ -5,7 +5,7 @@
  * @module
  */
 
-import { read, rendered, scan } from "./capture.js";
+import { bareOf, read, scan, theirs } from "./capture.js";
 import { PARTS, closest, controlsOf, formName, isEditable } from "./dom.js";
 import { isCut, isRemembered, remember } from "./kinds.js";
 import { same } from "./merge.js";
@@ -28,6 +28,8 @@ export class Controls {
   forms = new Map();
   /** Whether the user has done anything since the page was last rendered. */
   acted = false;
+  /** Whether the user has done anything in this page. Until then, scripts set what the page itself has to say. */
+  active = true;
   /** @type {WeakMap<Control, Field | null>} `null`: nothing to stash in it */
   #fields = new WeakMap();
   /** @type {Set<Field>} */
@@ -141,8 +143,8 @@ export class Controls {
   /** @param {Field} field */
   begin(field) {
     const entry = this.records.get(field.form, field.key);
-    if (entry) entry.writes = 0;
-    if (!entry?.control) field.base = rendered(field);
+    if (entry) Object.assign(entry, { writes: 0, shown: null });
+    if (!entry?.control) field.base = theirs(field);
     this.#dirty.add(field);
   }
 
@@ -153,6 +155,44 @@ export class Controls {
   isTouched(wanted) {
     for (const { form } of this.#dirty) if (wanted(form)) return true;
     return false;
+  }
+
+  /**
+   * @param {Field} field
+   * @returns {boolean} whether what stands there is the user's
+   */
+  isUsers(field) {
+    return this.#dirty.has(field) || Boolean(this.records.get(field.form, field.key)?.control);
+  }
+
+  /** @returns {boolean} whether a script has set what was put back, and the user has done nothing yet */
+  isOverwritten() {
+    return !this.active && this.restored().some(([field, entry]) => isSetAnew(field, entry));
+  }
+
+  /** @returns {[Field, Entry][]} the fields that show what was put back, and that nobody has touched since */
+  restored() {
+    const found = /** @type {[Field, Entry][]} */ ([]);
+    for (const [name, { fields }] of this.forms) {
+      for (const entry of this.records.of(name)) {
+        const field = fields.get(fieldKey(entry));
+        if (entry.shown && field && field.controls[0] === entry.control) found.push([field, entry]);
+      }
+    }
+    return found;
+  }
+
+  /** Notes where the fields of keyed rows stand: a browser that puts them back by itself goes by that. */
+  place() {
+    for (const [name, { fields }] of this.forms) {
+      const keyed = this.records.of(name).filter(({ row }) => row !== "");
+      if (keyed.length === 0) continue;
+      const keys = [...fields.keys()];
+      for (const entry of keyed) {
+        const place = keys.indexOf(fieldKey(entry));
+        if (place !== entry.place && place >= 0) this.records.put(name, Object.assign(entry, { place }));
+      }
+    }
   }
 
   /** Reads the touched fields, also those that have been taken out of the page since. */
@@ -170,7 +210,7 @@ export class Controls {
     for (const [name, { fields }] of this.forms) {
       for (const entry of this.records.of(name)) {
         const field = fields.get(fieldKey(entry));
-        if (!field?.controls[0] || field.kind === "scroll") continue;
+        if (!field?.controls[0] || field.kind === "scroll" || (!this.active && entry.shown)) continue;
         if (entry.control === field.controls[0]) this.#dirty.add(field);
       }
     }
@@ -239,13 +279,13 @@ export class Controls {
       if (!file && same(known.mine, mine)) return; // the browser has put it back: it still is to be compared
       if (!file) this.tell(form, name, "skipped", "typed before it was restored");
     }
-    const base = known?.control ? known.base : (field.base ?? rendered(field));
-    if (!file && same(mine, base) && same(mine, rendered(field))) {
+    const { base, bare } = known?.control ? known : { base: field.base ?? theirs(field), bare: bareOf(field) };
+    if (!file && same(mine, base) && same(mine, theirs(field))) {
       if (known) this.records.drop(form, known);
     } else if (!known?.control || !same(known.mine, mine)) {
       const { reported = "" } = known ?? {};
       const how = { file, ...(field.kind === "html" && { html: true }), ...this.records.before(control, known) };
-      this.records.put(form, entryOf({ name, row, index, base, mine, control, reported, ...how }));
+      this.records.put(form, entryOf({ name, row, index, base, bare, mine, control, reported, ...how }));
     } else {
       known.control = control;
     }
@@ -350,6 +390,16 @@ export class Controls {
     this.#doubles.add(form);
     this.report(new Error("a second form of the same data-stash name is not stashed"), name);
   }
+}
+
+/**
+ * @param {Field} field
+ * @param {Entry} entry
+ * @returns {boolean} whether the field shows something else than it did when it was put back
+ */
+export function isSetAnew(field, { shown }) {
+  const now = read(field);
+  return Boolean(shown && now && !same(now, shown));
 }
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { read, rendered } from "./capture.js";
+import { read, theirs } from "./capture.js";
 import { same } from "./merge.js";
 import { entryOf } from "./records.js";
 
@@ -57,7 +57,7 @@ export class Focus {
     const now = field.controls.length > 1 ? field.controls[controls.indexOf(control)] : first;
     const heir = !lost ? null : control.isConnected ? control : (now ?? null);
     if (heir) this.guard.inherit(control, heir);
-    if (value && !field.secret && !same(value, rendered(field))) {
+    if (value && !field.secret && !same(value, theirs(field))) {
       const { name, row, index } = field;
       const shown = lost ? null : first;
       this.page.records.put(form, entryOf({ name, row, index, base: value, mine: value, held: true, control: shown }));

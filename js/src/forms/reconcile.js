@@ -4,8 +4,8 @@
  * @module
  */
 
-import { read, rendered } from "./capture.js";
-import { isMeant } from "./kinds.js";
+import { isUnsaid, read, rendered, says, take, theirs as theirsOf } from "./capture.js";
+import { isSetAnew } from "./controls.js";
 import { digest, merge, same } from "./merge.js";
 import { fieldKey } from "./records.js";
 import { announce, policyOf, write } from "./restore.js";
@@ -122,8 +122,9 @@ export class Reconciler {
     if ((field.kind === "html") !== Boolean(entry.html) && !toHtml(entry, field)) {
       return this.#tellOnce(form, entry, "skipped", "not accepted");
     }
-    const theirs = entry.held || isMeant(field.controls) ? rendered(field) : entry.base;
     const now = read(field);
+    if (!this.page.active && entry.control === control && now && isSetAnew(field, entry)) take(field, now);
+    const theirs = entry.held || (says(field) && !isUnsaid(field, entry.bare)) ? theirsOf(field) : entry.base;
     // A page that was too short for a moment has scrolled by itself.
     const meant = field.kind !== "scroll" && !this.#rendered;
     if (meant && entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
@@ -174,6 +175,7 @@ export class Reconciler {
     if (conflict) this.#tellConflict(form, field, entry, theirs, decision.dirty ? "mine" : "theirs");
     else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
     if (changed && ++entry.writes <= MAX_WRITES) announce(field);
+    if (changed) entry.shown = read(field);
   }
 
   /**

@@ -32,16 +32,19 @@ import { digest, same } from "./merge.js";
  * @property {string} row the `data-stash-key` of the row that it is in; empty if there is none
  * @property {number} index which of the fields of this name
  * @property {Value} base what was rendered when the user began
+ * @property {Value} [bare] what the HTML said then, where a script had set the base
  * @property {Value} mine
  * @property {Value[]} [sent] what stood here when the form was submitted, for each submit that is not dealt with yet
  * @property {number[]} [said] digests of what went up from here: a server that renders one of these has heard it from here
  * @property {boolean} [gone] its row has been taken out of its list; it may come back
+ * @property {number} [place] of a field in a row: which of the form's fields it was
  * @property {boolean} [html] whether the values are HTML
  * @property {boolean} [held] nothing was changed: it only is to stand there until the user has left it
  * @property {boolean} file a file had been chosen; what it was is not kept
  * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
  *   far
  * @property {string} reported the last outcome that was told, so that each is told once
+ * @property {Value | null} shown what the control showed when this was put back there; `null`: the user has worked on since
  * @property {number} writes how often it was put into the page since the user's last edit, or the last write to storage
  */
 
@@ -63,7 +66,7 @@ export const fieldKey = ({ name, index, row }) => `${index}:${row.length}:${row}
  * @returns {Entry}
  */
 export function entryOf(facts) {
-  return { row: "", file: false, control: null, reported: "", writes: 0, ...facts };
+  return { row: "", file: false, control: null, reported: "", shown: null, writes: 0, ...facts };
 }
 
 export class Records {
@@ -77,6 +80,8 @@ export class Records {
   #said = new WeakMap();
   /** The digest of what was submitted from a control and has been dealt with. @type {WeakMap<object, number>} */
   #dealt = new WeakMap();
+  /** Forms that storage had no room for when the page was last there. @type {Set<string>} */
+  refused = new Set();
   #indexed = true;
   #place;
   /** Forms that the page left standing as it moved on, and where they were. @type {Map<string, string>} */
@@ -111,9 +116,10 @@ export class Records {
       try {
         const stored = shelf.get(keyOf(name));
         const entries = parseForm(stored, this.now(), this.maxAge);
-        const { submitted, posted } = /** @type {{ submitted?: unknown, posted?: unknown }} */ (stored ?? {});
+        const { submitted, posted, refused } = /** @type {Record<string, unknown>} */ (stored ?? {});
         if (submitted === true) this.#submitted.add(name);
         if (posted === true) this.#posted.add(name);
+        if (refused === true) this.refused.add(name);
         if (entries.size > 0) this.#forms.set(name, entries);
         else shelf.remove(keyOf(name));
       } catch (error) {
@@ -388,9 +394,12 @@ export class Records {
       shelf.remove(keyOf(name));
       return true;
     }
-    const fields = entries.map(({ control: _, reported: __, writes: ___, ...kept }) => kept);
+    const fields = entries.map(({ control: _, reported: __, writes: ___, shown: ____, ...kept }) => kept);
     const submitted = { ...(this.#submitted.has(name) && { submitted: true }), ...(this.#posted.has(name) && { posted: true }) };
-    return shelf.set(keyOf(name), { at: this.now(), ...submitted, fields });
+    const at = this.now();
+    if (shelf.set(keyOf(name), { at, ...submitted, fields })) return true;
+    shelf.set(keyOf(name), { at, refused: true, fields: [] });
+    return false;
   }
 
   /**
@@ -437,14 +446,15 @@ export function parseForm(stored, now, maxAge) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, row = "", index, base, mine, sent, said, gone, html, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  const { name, row = "", index, place, base, bare, mine, sent, said, gone, html, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
   const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
   if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || (Array.isArray(sent) && sent.every(isValue)))) {
     throw new TypeError("a stashed field is malformed");
   }
   const entry = entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
   const heard = Array.isArray(said) && said.every(Number.isInteger) ? { said: said.slice(-MAX_SAID) } : {};
-  return { ...entry, ...heard, ...(sent && { sent }), ...(gone === true && { gone }), ...(html === true && { html }) };
+  const more = /** @type {Partial<Entry>} */ ({ ...(sent && { sent }), ...(isValue(bare) && { bare }), ...(Number.isInteger(place) && { place }) });
+  return { ...entry, ...heard, ...more, ...(gone === true && { gone }), ...(html === true && { html }) };
 }
 
 /**

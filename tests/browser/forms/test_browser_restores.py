@@ -62,6 +62,7 @@ def test_back_without_stash(page: FormPage) -> None:
     page.open('<input name="a">')
     page.fill("[name=a]", "mine")
     page.run("forms.stop(); addEventListener('pagehide', () => sessionStorage.clear())")
+    page.serve(in_form('<input name="a">'), script="forms.start({ kept: false }); forms.restore();")
     page.come_back_anew()
     if page.browser.engine == "webkit":  # which keeps nothing of a page that it does not keep as it was
         assert page.value("[name=a]") == ""
