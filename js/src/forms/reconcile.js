@@ -6,6 +6,7 @@
 
 import { isUnsaid, read, rendered, says, take, theirs as theirsOf } from "./capture.js";
 import { isSetAnew } from "./controls.js";
+import { plainly } from "./kinds.js";
 import { digest, merge, same } from "./merge.js";
 import { fieldKey } from "./records.js";
 import { announce, policyOf, write } from "./restore.js";
@@ -203,7 +204,8 @@ export class Reconciler {
     this.#tell(form, entry, "conflict", `kept ${kept}`);
     entry.reported = already;
     const { base, mine } = entry;
-    this.conflict({ form, field: name, base, mine, theirs, kept, controls: [...controls] });
+    const values = { base: plainly(base), mine: plainly(mine), theirs: plainly(theirs) };
+    this.conflict({ form, field: name, ...values, kept, controls: [...controls] });
   }
 
   /**
