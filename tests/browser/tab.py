@@ -244,6 +244,17 @@ class Tab:
         mouse.pointer_action.click()
         mouse.perform()
 
+    def drag(self, selector: str, right: int, down: int) -> None:
+        """Drag the lower right corner of an element."""
+        corner = "(({ right, bottom }) => [right - 4, bottom - 4].map(Math.round))(document.querySelector(a[0]).getBoundingClientRect())"
+        x, y = self.evaluate(corner, selector)
+        mouse = ActionBuilder(self.driver, duration=0)
+        mouse.pointer_action.move_to_location(x, y)  # type: ignore[no-untyped-call]
+        mouse.pointer_action.pointer_down()  # type: ignore[no-untyped-call]
+        mouse.pointer_action.move_to_location(x + right, y + down)  # type: ignore[no-untyped-call]
+        mouse.pointer_action.pointer_up()  # type: ignore[no-untyped-call]
+        mouse.perform()
+
     def check(self, selector: str) -> None:
         """Click a checkbox or radio unless it is checked."""
         if not self.checked(selector):
