@@ -147,7 +147,11 @@ class Tab:
         """Evaluate while a page is loading: in Chromium a script of the driver counts as an act of the user."""
         if self.browser.engine != "chromium":
             return self.evaluate(expression)
-        how = {"expression": f"(async () => (\n{expression}\n))()", "awaitPromise": True, "returnByValue": True}
+        how = {
+            "expression": f"(async () => (\n{expression}\n))()",
+            "awaitPromise": True,
+            "returnByValue": True,
+        }
         answer = self.driver.execute("executeCdpCommand", {"cmd": "Runtime.evaluate", "params": how})["value"]
         if "exceptionDetails" in answer:
             raise WebDriverException(str(answer["exceptionDetails"]))

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { rendered } from "./capture.js";
-import { isMeant } from "./kinds.js";
+import { says, theirs } from "./capture.js";
 import { same } from "./merge.js";
 import { fieldKey } from "./records.js";
 
@@ -36,9 +35,9 @@ function isOwn(page, form, entry) {
   // A file is only in the page in which it was chosen.
   if (gone || (file ? !control : same(mine, base))) return false;
   const field = page.forms.get(form)?.fields.get(fieldKey(entry));
-  if (file || !field?.controls[0] || !isMeant(field.controls)) return true;
+  if (file || !field?.controls[0] || !says(field)) return true;
   try {
-    return !same(mine, rendered(field));
+    return !same(mine, theirs(field));
   } catch {
     // An element that can't be read; whoever stashes it says so.
     return true;

@@ -217,7 +217,9 @@ class TestOpenedAndSized:
         box = '<div id="box" style="height: 50px; overflow: auto"><p style="height: 900px">{}</p></div>'
         parts = ['<div popover id="p">{}</div>', box, '<video id="v"></video>', '<dialog id="d">{}</dialog>']
         page.open("".join(part.format(1) for part in parts))
-        page.run("box.scrollTo(0, 300); p.showPopover(); window.kept = v; d.showModal(); v.volume = 0.5; p.showPopover()")
+        page.run(
+            "box.scrollTo(0, 300); p.showPopover(); window.kept = v; d.showModal(); v.volume = 0.5; p.showPopover()"
+        )
         for order in ((3, 2, 1, 0), (1, 3, 0, 2)):
             render(page, "".join(parts[index].format(2) for index in order))
             state = "[p.matches(':popover-open'), box.scrollTop, v === kept, v.volume, d.matches(':modal')]"

@@ -124,7 +124,9 @@ def test_theirs(page: FormPage) -> None:
 @reloads
 def test_meant(page: FormPage, how: Reload) -> None:
     """What a script sets once the user has done something is meant, also in a field that was only put back."""
-    empty = "addEventListener('keydown', ({ key }) => key === 'Enter' && (document.forms[0].chat.value = ''));"
+    empty = (
+        "addEventListener('keydown', ({ key }) => key === 'Enter' && (document.forms[0].chat.value = ''));"
+    )
     page.open('<input name="chat"><input name="b">', script=BEGIN + empty)
     page.fill("[name=chat]", "sent already")
     page.reload(how)
@@ -138,7 +140,9 @@ def test_meant(page: FormPage, how: Reload) -> None:
 
 def test_set_before_the_first_key(page: FormPage) -> None:
     """The base is what stood in a field as the user began, also if they had done something elsewhere before."""
-    page.open('<input name="a"><input type="checkbox" name="c"><label for="d">d</label><input id="d" name="d" type="checkbox">')
+    page.open(
+        '<input name="a"><input type="checkbox" name="c"><label for="d">d</label><input id="d" name="d" type="checkbox">'
+    )
     page.press("x", on="[name=a]")
     page.run("const { a, c, d } = document.forms[0]; a.blur(); c.checked = d.checked = true")
     page.click("[name=c]")
