@@ -12,12 +12,14 @@ const OPENING = "details, dialog";
 const opened = new WeakMap();
 /** How large the HTML said that it is. @type {WeakMap<Element, Size>} */
 const sized = new WeakMap();
-/** Elements keep what they do when they are moved; a browser without it begins anew with them. */
-const MOVES = "moveBefore" in Element.prototype;
+/** What has been scrolled. @type {Set<Element>} */
+const scrolled = new Set();
 
+const CAPTURE = { capture: true, passive: true };
 note(document);
 // Before somebody drags an element larger, it is as large as the HTML says.
-addEventListener("pointerdown", ({ target }) => target instanceof HTMLElement && noteSize(target), { capture: true, passive: true });
+addEventListener("pointerdown", ({ target }) => target instanceof HTMLElement && noteSize(target), CAPTURE);
+addEventListener("scroll", ({ target }) => target instanceof Element && scrolled.add(target), CAPTURE);
 
 /**
  * Notes what is rendered, of elements that are not known yet.
@@ -73,12 +75,12 @@ export function staySized(old, next) {
  * @returns {() => void} to be called afterwards: takes up again what moving them has broken off
  */
 export function going(scope) {
-  if (MOVES) return () => note(scope);
   const all = (/** @type {string} */ selector) => [.../** @type {NodeListOf<any>} */ (scope.querySelectorAll(selector))];
   const modal = all("dialog:modal");
   const popovers = all("[popover]:popover-open");
   const playing = all("audio, video").filter(({ paused }) => !paused);
-  const scrolled = all("*").flatMap((part) => (part.scrollTop || part.scrollLeft ? [[part, part.scrollLeft, part.scrollTop]] : []));
+  for (const part of scrolled) if (!part.isConnected) scrolled.delete(part);
+  const places = [...scrolled].map((part) => ({ part, left: part.scrollLeft, top: part.scrollTop }));
   const focused = /** @type {HTMLElement | null} */ (document.activeElement);
   return () => {
     for (const dialog of modal) {
@@ -88,8 +90,9 @@ export function going(scope) {
     }
     for (const popover of popovers) if (popover.isConnected && !popover.matches(":popover-open")) popover.showPopover();
     for (const media of playing) if (media.isConnected && media.paused) media.play().catch(() => {});
-    for (const [part, left, top] of scrolled) {
-      if (part.isConnected && part.scrollTop === 0 && part.scrollLeft === 0) part.scrollTo({ left, top, behavior: "instant" });
+    for (const { part, left, top } of places) {
+      const isBack = part.isConnected && part.scrollTop === 0 && part.scrollLeft === 0;
+      if (isBack && top + left !== 0) part.scrollTo({ left, top, behavior: "instant" });
     }
     if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
     note(scope);

@@ -654,8 +654,8 @@ test("a form that the server has dealt with is dropped, whichever history entry 
   assert.deepEqual(keys().filter((key) => key.includes("|form@")), ["quart-stash:https://shop.example/_stash/|form@one:form:other"]);
 });
 
-test("forms are told when the tab was another user's before", () => {
-  assert.deepEqual(page.forms.options, { foreign: false });
-  assert.deepEqual(tab.load({ identity: "alice" }).forms.options, { foreign: false });
-  assert.deepEqual(tab.load({ identity: "bob" }).forms.options, { foreign: true });
+test("forms are told when the tab was another user's before, and whether all that was typed here is kept", () => {
+  assert.deepEqual(page.forms.options, { foreign: false, kept: false });
+  assert.deepEqual(tab.load({ identity: "alice" }).forms.options, { foreign: false, kept: true });
+  assert.deepEqual(tab.load({ identity: "bob" }).forms.options, { foreign: true, kept: false });
 });

@@ -127,7 +127,7 @@ class Model:
         self._done.discard(place)
         self._put(place, value)
 
-    def set(self, place: Place, value: Value) -> None:
+    def fill(self, place: Place, value: Value) -> None:
         """A script sets a value, without an event."""
         entry = self.entries.get(place)
         if entry is None:

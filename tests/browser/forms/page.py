@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.browser.site import Site
-from tests.browser.tab import LOADED, RELOADS, Reload, Tab
+from tests.browser.tab import LOADED, Tab
 
 HARNESS = """
 import { createForms } from "/js/forms/index.js";

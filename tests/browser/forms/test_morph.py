@@ -220,6 +220,7 @@ class TestOpenedAndSized:
         page.run(
             "box.scrollTo(0, 300); p.showPopover(); window.kept = v; d.showModal(); v.volume = 0.5; p.showPopover()"
         )
+        page.wait_for("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0, true)))")
         for order in ((3, 2, 1, 0), (1, 3, 0, 2)):
             render(page, "".join(parts[index].format(2) for index in order))
             state = "[p.matches(':popover-open'), box.scrollTop, v === kept, v.volume, d.matches(':modal')]"

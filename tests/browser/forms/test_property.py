@@ -138,14 +138,14 @@ class Forms(RuleBasedStateMachine):
         row=st.sampled_from(ROWS),
         pick=picks,
     )
-    def set(self, name: str, row: str, pick: int) -> None:
+    def fill(self, name: str, row: str, pick: int) -> None:
         """A script sets a value, and says nothing."""
         field = FIELDS[name]
         place, value = Place(field.form, name, row if name == "guest" else ""), field.values[pick]
         entry = self.model.entries.get(place)
         is_there = place in self.model.shown and (entry is None or entry.shown)
         if is_there and (name != "land" or (value != () and value[0] in self.model.page.lands)):
-            self.model.set(place, value)
+            self.model.fill(place, value)
             self.do("set", place, value)
 
     @rule()
