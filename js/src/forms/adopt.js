@@ -21,6 +21,7 @@ import { revert, write } from "./restore.js";
 /** Milliseconds until what was put back is looked at for the first time; then ever more seldom. */
 const FIRST_LOOK = 25;
 const SLOWER = 1.5;
+const MOST_SELDOM = 60_000;
 
 export class Adopter {
   #foreign = false;
@@ -76,6 +77,15 @@ export class Adopter {
     });
   }
 
+  /** The page has moved on, by `pushState`: scripts fill it anew, and nobody has done anything there yet. */
+  arrive() {
+    this.page.active = false;
+    this.#each((field) => {
+      this.#isNew(field);
+      if (!this.page.isUsers(field)) takeAsIs(field);
+    });
+  }
+
   /**
    * The user comes to a field: what stands there is what they begin with.
    *
@@ -105,7 +115,7 @@ export class Adopter {
     if (this.page.active || this.page.restored().length === 0) return;
     this.#timer = setTimeout(() => {
       this.look();
-      this.watch(after * SLOWER);
+      this.watch(Math.min(after * SLOWER, MOST_SELDOM));
     }, after);
   }
 

@@ -187,10 +187,10 @@ export class Controls {
     for (const [name, { fields }] of this.forms) {
       const keyed = this.records.of(name).filter(({ row }) => row !== "");
       if (keyed.length === 0) continue;
-      const keys = [...fields.keys()];
+      const places = new Map([...fields.keys()].map((key, place) => [key, place]));
       for (const entry of keyed) {
-        const place = keys.indexOf(fieldKey(entry));
-        if (place !== entry.place && place >= 0) this.records.put(name, Object.assign(entry, { place }));
+        const place = places.get(fieldKey(entry)) ?? entry.place;
+        if (place !== entry.place) this.records.put(name, Object.assign(entry, { place }));
       }
     }
   }

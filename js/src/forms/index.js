@@ -350,7 +350,8 @@ export class Forms extends EventTarget {
     const focused = left ? null : before;
     this.page.bind();
     for (const field of left ?? []) this.#giveUp(field);
-    this.adopter.rendered();
+    if (left) this.adopter.arrive();
+    else this.adopter.rendered();
     const heir = focused && this.focus.heir(focused);
     if (this.#restoring) this.reconciler.run({ rendered });
     if (heir) this.focus.giveBack(focused, heir);
