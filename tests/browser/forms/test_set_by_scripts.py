@@ -153,3 +153,40 @@ def test_set_before_the_first_key(page: FormPage) -> None:
     ]  # fmt: skip
     page.click("[name=c]")
     assert page.evaluate("forms.pairs() && forms.records.of('f').map(({ name }) => name)") == ["a", "d"]
+
+
+PLACES = """
+const at = (place) => ({
+  get: (key) => storage.get(place + key),
+  set: (key, value) => storage.set(place + key, value),
+  remove: (key) => storage.remove(place + key),
+});
+const places = { ...at(""), place: () => location.pathname, at, dealt() {} };
+window.forms = createForms({ root: document, storage: places, now: () => Date.now() });
+forms.addEventListener("conflict", ({ detail: { controls, ...rest } }) => conflicts.push(rest));
+const show = async (how) => {
+  if (how === "late") await fetch("/other");
+  document.forms[0].a.value = `of ${location.pathname}`;
+};
+window.go = (path, how) => {
+  document.activeElement.blur();
+  history.pushState(null, "", path);
+  show(how);
+};
+show();
+"""
+
+
+@pytest.mark.parametrize("how", ["at once", "late"])
+def test_record_by_record(page: FormPage, how: str) -> None:
+    """A page that moves from record to record, and fills one form with each, has the draft of each, and no conflict."""
+    page.open('<input name="a"><input name="b">', script=PLACES + BEGIN)
+    typed = dict.fromkeys(("/", "/2"), "")
+    for path in ("/2", "/", "/2", "/"):
+        page.press("End", "!", on="[name=a]")
+        typed[page.evaluate("location.pathname")] += "!"
+        page.run("forms.flush(); go(...arguments)", path, how)
+        value = f"of {path}{typed[path]}"
+        page.wait_for("document.forms[0].a.value === a[0]", value)
+        assert page.pairs() == ({"f": [["a", value]]} if typed[path] else {})
+    assert page.conflicts() == []
