@@ -80,9 +80,14 @@ export class Adopter {
   /** The page has moved on, by `pushState`: scripts fill it anew, and nobody has done anything there yet. */
   arrive() {
     this.page.active = false;
+    this.#takeRest();
+  }
+
+  /** @param {Field | null} [spared] */
+  #takeRest(spared = null) {
     this.#each((field) => {
       this.#isNew(field);
-      if (!this.page.isUsers(field)) takeAsIs(field);
+      if (field !== spared && !this.page.isUsers(field)) takeAsIs(field);
     });
   }
 
@@ -96,12 +101,18 @@ export class Adopter {
     if (field && !field.secret && !this.page.isUsers(field)) takeAsIs(field);
   }
 
-  /** The user has done something. From now on, scripts may do what they do because of that. */
-  act() {
+  /**
+   * The user has done something. What stood in the fields before was the page's; from now on, scripts may do what they do
+   * because of the user.
+   *
+   * @param {Field | null} [changed] what they have changed by it already
+   */
+  act(changed = null) {
     if (this.page.active) return;
     this.look();
     this.page.active = true;
     this.stop();
+    this.#takeRest(changed);
   }
 
   /** Looks whether a script has set anew what was put back. */

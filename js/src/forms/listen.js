@@ -109,8 +109,8 @@ export class Listener {
   /** @param {Event} event */
   #edited(event) {
     if (isAnnounced(event)) return;
-    if (event.isTrusted) this.adopter.act();
     this.#at(event, (control) => {
+      if (event.isTrusted) this.adopter.act(this.page.fieldOf(control));
       // Who leaves a text has entered nothing new in it.
       const isLeft = event.type === "change" && event.isTrusted && this.page.fieldOf(control)?.kind === "text";
       if (isLeft && this.told.isHandled(control)) return;
