@@ -97,7 +97,7 @@ export class Listener {
   }
 
   /**
-   * Before anything has changed.
+   * Before anything has changed. A focus is no such moment: browsers may tell of it late.
    *
    * @param {Event} event
    */
@@ -147,7 +147,6 @@ export class Listener {
   /** @param {Event} event */
   #focused(event) {
     this.told.acting();
-    this.#begins(event);
     this.#at(event, (control) => {
       this.guard.focusIn(control);
       this.page.visit(control);
