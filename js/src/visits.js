@@ -53,6 +53,8 @@ export class Visits {
     const [path, address] = here();
     const mark = this.#mark(entry);
     const known = mark?.path === path ? mark : this.#found(entry, address);
+    /** Whether the page was here before, and noted that. */
+    this.known = known !== undefined;
     if (mark && known !== mark) area.write(MARK + random(), { ...mark, left: true, gone: true });
     this.#home = known?.place.replace(/\/.*/, "") ?? entry;
     this.#arrive(entry, path, address, known?.place ?? `${this.#home}/${address}`);

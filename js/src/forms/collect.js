@@ -6,6 +6,7 @@
 
 import { read } from "./capture.js";
 import { fieldKey } from "./entry.js";
+import { plainly } from "./kinds.js";
 
 /** @typedef {import("./controls.js").Controls} Controls */
 /** @typedef {import("./merge.js").Value} Value */
@@ -91,8 +92,8 @@ function touched(page, form) {
     const entry = entries.get(field.key);
     entries.delete(field.key);
     if (!names.has(field.name) || field.secret || field.kind === "file" || field.controls.length === 0) continue;
-    found.push([field.name, entry?.mine ?? read(field) ?? []]);
+    found.push([field.name, plainly(entry?.mine ?? read(field) ?? [])]);
   }
-  for (const { file, name, mine } of entries.values()) if (!file) found.push([name, mine]);
+  for (const { file, name, mine } of entries.values()) if (!file) found.push([name, plainly(mine)]);
   return found;
 }

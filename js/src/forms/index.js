@@ -119,7 +119,8 @@ export class Forms extends EventTarget {
       conflict: (conflict) => this.#emit("conflict", conflict),
     });
     this.focus = new Focus({ page: this.page, guard: this.guard });
-    this.adopter = new Adopter({ page: this.page, guard: this.guard, reconciler: this.reconciler });
+    const { page, guard, reconciler } = this;
+    this.adopter = new Adopter({ page, guard, reconciler, changed: () => this.#pageChanged() });
     this.listener = new Listener({
       root,
       page: this.page,
@@ -163,20 +164,20 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * Begins to listen. What stands in the fields already, typed before or put back by the browser, counts as
-   * the user's.
+   * Begins to listen. What was typed already counts as the user's.
    *
-   * @param {{ foreign?: boolean }} [options] `foreign`: the tab was another user's before, so that whatever
-   *   the browser puts back is theirs, and is taken out again
+   * @param {{ foreign?: boolean, kept?: boolean }} [options] `foreign`: the tab was another user's before, so that whatever
+   *   the browser puts back is theirs, and is taken out again; `kept`: whether all that they had typed in this history entry
+   *   is stashed, so that the browser knows nothing that the stash does not
    */
-  start({ foreign = false } = {}) {
+  start({ foreign = false, kept = true } = {}) {
     if (this.listener.listening) return;
     this.#load();
     this.listener.start();
     this.watcher.start();
     this.#unheard = onSanitizer(() => this.#pageChanged());
     this.page.bind();
-    this.adopter.adopt({ foreign });
+    this.adopter.adopt({ foreign, kept });
     keep(this.root);
     this.#look();
   }
@@ -345,6 +346,7 @@ export class Forms extends EventTarget {
   flush() {
     this.#read();
     this.#cancel();
+    this.page.place();
     this.records.save();
     this.reconciler.rest();
     if (this.records.standing.length > 0 && this.#looks-- > 0) this.#schedule();
@@ -380,6 +382,7 @@ export class Forms extends EventTarget {
     this.#load();
     if (!this.listener.listening) return;
     if (this.watcher.pending() || this.#hasMoved()) this.#pageChanged();
+    this.adopter.look();
     this.page.reread();
   }
 
@@ -395,9 +398,12 @@ export class Forms extends EventTarget {
     const focused = left ? null : before;
     this.page.bind();
     for (const field of left ?? []) this.#giveUp(field);
+    if (left) this.adopter.arrive();
+    else this.adopter.rendered();
     const heir = focused && this.focus.heir(focused);
     if (this.#restoring) this.reconciler.run({ rendered });
     if (heir) this.focus.giveBack(focused, heir);
+    this.adopter.watch();
     this.#schedule();
     this.#look();
   }

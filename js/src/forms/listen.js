@@ -13,6 +13,8 @@ import { isAnnounced } from "./restore.js";
 
 /** What opens a list or a picker, begins a composition, or scrolls. */
 const ACTS = ["keydown", "pointerdown", "compositionstart", "wheel", "touchmove"];
+/** What nobody does who only looks. */
+const WORK = new Set(["keydown", "pointerdown", "compositionstart", "beforeinput", "input", "change"]);
 
 export class Listener {
   /** @type {AbortController | null} */
@@ -50,6 +52,7 @@ export class Listener {
     const { signal } = this.#listening;
     const on = { capture: true, passive: true, signal };
     const { root, guard, adopter } = this;
+    root.addEventListener("beforeinput", (event) => this.#begins(event), on);
     root.addEventListener("input", (event) => (this.#edited(event), stray(event)), on);
     root.addEventListener("change", (event) => this.#edited(event), on);
     root.addEventListener("reset", (event) => this.#reset(event), on);
@@ -68,13 +71,16 @@ export class Listener {
     window?.addEventListener("popstate", () => this.told.acting(), on);
     if (!window || document.readyState === "complete") return;
     const once = { once: true, signal };
-    window.addEventListener("load", () => adopter.beforeBrowser(), once);
+    // After the page's own listeners.
+    const last = () => document.readyState === "complete" && window.addEventListener("load", () => adopter.beforeBrowser(), once);
+    document.addEventListener("readystatechange", last, { signal });
     window.addEventListener("pageshow", () => this.#browserRestored(), once);
   }
 
   stop() {
     this.#listening?.abort();
     this.#listening = null;
+    this.adopter.stop();
   }
 
   /**
@@ -91,10 +97,21 @@ export class Listener {
     if (control) action(/** @type {Control} */ (control));
   }
 
+  /**
+   * Before anything has changed. A focus is no such moment: browsers may tell of it late.
+   *
+   * @param {Event} event
+   */
+  #begins(event) {
+    if (event.isTrusted && WORK.has(event.type)) this.adopter.act();
+    this.#at(event, (control) => this.adopter.begin(control));
+  }
+
   /** @param {Event} event */
   #edited(event) {
     if (isAnnounced(event)) return;
     this.#at(event, (control) => {
+      if (event.isTrusted) this.adopter.act(this.page.fieldOf(control));
       // Who leaves a text has entered nothing new in it.
       const isLeft = event.type === "change" && event.isTrusted && this.page.fieldOf(control)?.kind === "text";
       if (isLeft && this.told.isHandled(control)) return;
@@ -122,11 +139,10 @@ export class Listener {
     const [target] = event.composedPath();
     this.told.acting();
     this.page.acted = true;
-    if (!(target instanceof Element)) return;
-    this.#at(event, (control) => {
-      this.page.approach(control);
-      this.guard.pressed(event.type, target, control);
-    });
+    this.#begins(event);
+    const label = target instanceof Element && target.closest("label");
+    if (label && label.control) this.adopter.begin(label.control);
+    if (target instanceof Element) this.#at(event, (control) => this.guard.pressed(event.type, target, control));
   }
 
   /** @param {Event} event */
@@ -134,7 +150,6 @@ export class Listener {
     this.told.acting();
     this.#at(event, (control) => {
       this.guard.focusIn(control);
-      this.page.approach(control);
       this.page.visit(control);
     });
   }

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { read, rendered, theirs as theirsOf } from "./capture.js";
-import { isMeant } from "./kinds.js";
+import { isUnsaid, read, rendered, says, take, theirs as theirsOf } from "./capture.js";
+import { isSetAnew } from "./controls.js";
+import { plainly } from "./kinds.js";
 import { digest, merge, same } from "./merge.js";
 import { fieldKey } from "./entry.js";
 import { announce, policyOf, write } from "./restore.js";
@@ -122,8 +123,9 @@ export class Reconciler {
     if ((field.kind === "html") !== Boolean(entry.html) && !toHtml(entry, field)) {
       return this.#tellOnce(form, entry, "skipped", "not accepted");
     }
-    const theirs = entry.held || isMeant(field.controls) ? theirsOf(field) : entry.base;
     const now = read(field);
+    if (!this.page.active && entry.control === control && now && isSetAnew(field, entry)) take(field, now);
+    const theirs = entry.held || (says(field) && !isUnsaid(field, entry.bare)) ? theirsOf(field) : entry.base;
     // A page that was too short for a moment has scrolled by itself.
     const meant = field.kind !== "scroll" && !this.#rendered;
     if (meant && entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
@@ -175,6 +177,7 @@ export class Reconciler {
     if (conflict) this.#tellConflict(form, field, entry, theirs, decision.dirty ? "mine" : "theirs");
     else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
     if (changed && ++entry.writes <= MAX_WRITES) announce(field);
+    if (changed) entry.shown = read(field);
   }
 
   /**
@@ -202,7 +205,8 @@ export class Reconciler {
     this.#tell(form, entry, "conflict", `kept ${kept}`);
     entry.reported = already;
     const { base, mine } = entry;
-    this.conflict({ form, field: name, base, mine, theirs, kept, controls: [...controls] });
+    const values = { base: plainly(base), mine: plainly(mine), theirs: plainly(theirs) };
+    this.conflict({ form, field: name, ...values, kept, controls: [...controls] });
   }
 
   /**

@@ -47,6 +47,7 @@ const steps = {
   },
   write(place, start, end, text) {
     steps.caret(place, start, end);
+    at(place).dispatchEvent(new KeyboardEvent("keydown", { bubbles: true }));
     document.execCommand(text ? "insertText" : "forwardDelete", false, text);
   },
   choose(place, choice) {
@@ -55,6 +56,7 @@ const steps = {
     if (!control.matches("select")) {
       const box = main.querySelector(`[name=${place[1]}][value=${choice}]`);
       box.focus();
+      box.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
       return box.click();
     }
     control.focus();
@@ -67,6 +69,15 @@ const steps = {
   reset: () => main.querySelector("[type=reset]").click(),
   submit: (form, number) => forms.submit(form, ["live", number]),
   clear: (form, number) => forms.clear(form, ["live", number]),
+  resetByScript: () => main.querySelector("form").reset(),
+  set(place, values) {
+    for (const control of main.querySelectorAll(FIELD)) {
+      if (String(placeOf(control)) !== String(place)) continue;
+      if (control.options) for (const option of control.options) option.selected = values.includes(option.value);
+      else if (/^(checkbox|radio)$/.test(control.type)) control.checked = values.includes(control.value);
+      else [control.value] = values;
+    }
+  },
   replace: (html) => (main.innerHTML = html),
   morph: (html) => morph(main, html, { style: "innerHTML" }),
   morphInside(html) {
