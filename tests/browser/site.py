@@ -30,12 +30,14 @@ class Site:
     Attributes:
         body: what stands in the body of every page but `/other`, which has nothing in it.
         script: the module that runs in it, which can import the sources from `/js/`, and packages from `/modules/`; then `window.ready` is true.
+        bundles: modules by name, which are at `/bundled/NAME`.
         held: until it is set, a page with `/held.css` in it is loading.
     """
 
     def __init__(self) -> None:
         self.body = ""
         self.script = ""
+        self.bundles: dict[str, str] = {}
         self.held = threading.Event()
         site = self
 
@@ -85,6 +87,8 @@ class Site:
             return "text/javascript", (STATIC / path.removeprefix("/static/")).read_bytes()
         if path.startswith("/modules/"):
             return "text/javascript", (MODULES / path.removeprefix("/modules/")).read_bytes()
+        if path.startswith("/bundled/"):
+            return "text/javascript", self.bundles[path.removeprefix("/bundled/")].encode()
         if path == "/held.css":
             self.held.wait(20)
             return "text/css", b""

@@ -15,6 +15,7 @@ import { Controls } from "./controls.js";
 import { Focus } from "./focus.js";
 import { Guard, hasFocus } from "./guard.js";
 import { isChanged, remember } from "./kinds.js";
+import { Handling } from "./handling.js";
 import { Listener } from "./listen.js";
 import { same } from "./merge.js";
 import { Reconciler } from "./reconcile.js";
@@ -103,11 +104,13 @@ export class Forms extends EventTarget {
     this.focus = new Focus({ page: this.page, guard: this.guard });
     const { page, guard, reconciler } = this;
     this.adopter = new Adopter({ page, guard, reconciler, changed: () => this.#pageChanged() });
+    this.handling = new Handling({ page, changed: () => this.#schedule() });
     this.listener = new Listener({
       root,
       page: this.page,
       guard: this.guard,
       adopter: this.adopter,
+      handling: this.handling,
       told: {
         edited: (control) => this.#edited(control),
         isHandled: (control) => this.#sent.has(control) || this.#done.has(control),
@@ -312,6 +315,7 @@ export class Forms extends EventTarget {
     this.#loaded = true;
     this.page.forgetTouched();
     this.records.forget();
+    for (const name of this.page.forms.keys()) this.#dealtWith(this.#controls(name));
     this.#changed();
   }
 
@@ -335,6 +339,8 @@ export class Forms extends EventTarget {
     if (!this.listener.listening) return;
     if (this.watcher.pending() || this.#hasMoved()) this.#pageChanged();
     this.adopter.look();
+    this.reconciler.teller.tellReact();
+    this.handling.reread();
     this.page.reread();
   }
 
@@ -352,8 +358,10 @@ export class Forms extends EventTarget {
     for (const field of left ?? []) this.#giveUp(field);
     if (left) this.adopter.arrive();
     else this.adopter.rendered();
+    if (!rendered) this.handling.reread();
     const heir = focused && this.focus.heir(focused);
     if (this.#restoring) this.reconciler.run({ rendered });
+    this.reconciler.teller.tellReact();
     if (heir) this.focus.giveBack(focused, heir);
     this.adopter.watch();
     this.#schedule();
@@ -443,7 +451,7 @@ export class Forms extends EventTarget {
     this.#dealtWith(this.#controls(form));
     for (const field of this.page.forms.get(form)?.fields.values() ?? []) {
       takeBack(field);
-      if (field.kind === "html") revert(field);
+      if (/html|hidden/.test(field.kind)) revert(field);
     }
     this.#changed();
   }
@@ -471,7 +479,7 @@ export class Forms extends EventTarget {
    */
   #partChanged(part) {
     const { kind } = this.page.fieldOf(part) ?? {};
-    if (kind === "html" && !hasFocus(part)) return this.page.renderedAnew(part);
+    if (kind === "html" ? !hasFocus(part) : kind === "hidden" && !this.page.acted) return this.page.renderedAnew(part);
     if (kind && this.page.touch(part)) this.#schedule();
   }
 

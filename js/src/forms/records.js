@@ -45,6 +45,9 @@ import { digest, same } from "./merge.js";
  *   far
  * @property {string} reported the last outcome that was told, so that each is told once
  * @property {Value | null} shown what the control showed when this was put back there; `null`: the user has worked on since
+ * @property {true | "left"} [acts] a change to this value has submitted the form, and putting it back must not; `left`: the
+ *   form was read, and the page was left, which a submission does as well as a reload
+ * @property {boolean} [unsettled] the page is being told that it was put back, and may write over it
  * @property {number} writes how often it was put into the page since the user's last edit, or the last write to storage
  */
 
@@ -394,7 +397,7 @@ export class Records {
       shelf.remove(keyOf(name));
       return true;
     }
-    const fields = entries.map(({ control: _, reported: __, writes: ___, shown: ____, ...kept }) => kept);
+    const fields = entries.map(({ control: _, reported: __, writes: ___, shown: ____, unsettled: _____, ...kept }) => kept);
     const submitted = { ...(this.#submitted.has(name) && { submitted: true }), ...(this.#posted.has(name) && { posted: true }) };
     const at = this.now();
     if (shelf.set(keyOf(name), { at, ...submitted, fields })) return true;
@@ -446,7 +449,7 @@ export function parseForm(stored, now, maxAge) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, row = "", index, place, base, bare, mine, sent, said, gone, html, file } = /** @type {Record<string, unknown>} */ (stored ?? {});
+  const { name, row = "", index, place, base, bare, mine, sent, said, gone, html, file, acts } = /** @type {Record<string, unknown>} */ (stored ?? {});
   const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
   if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || (Array.isArray(sent) && sent.every(isValue)))) {
     throw new TypeError("a stashed field is malformed");
@@ -454,7 +457,7 @@ function parseEntry(stored) {
   const entry = entryOf({ name, row, index: /** @type {number} */ (index), base, mine, file: file === true });
   const heard = Array.isArray(said) && said.every(Number.isInteger) ? { said: said.slice(-MAX_SAID) } : {};
   const more = /** @type {Partial<Entry>} */ ({ ...(sent && { sent }), ...(isValue(bare) && { bare }), ...(Number.isInteger(place) && { place }) });
-  return { ...entry, ...heard, ...more, ...(gone === true && { gone }), ...(html === true && { html }) };
+  return { ...entry, ...heard, ...more, ...(gone === true && { gone }), ...(html === true && { html }), ...((acts === true || acts === "left") && { acts }) };
 }
 
 /**
