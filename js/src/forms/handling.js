@@ -45,7 +45,8 @@ export class Handling {
   pressed(event) {
     const { key } = /** @type {KeyboardEvent} */ (event);
     if (event.isTrusted) {
-      this.#changed = null;
+      // The end of a press may be told when the form is on its way already.
+      if (!this.#changed?.sent || event.timeStamp - this.#changed.at > PROMPT) this.#changed = null;
       if (event.type !== "click") this.#entered = key === "Enter";
     }
     if (event.type !== "keydown" || COMMITS.has(key)) this.#begin(event);

@@ -27,8 +27,8 @@ OF_ITS_OWN: dict[str, dict[str, Any]] = {
 }
 # As a picker does, and not as a script: React takes that for its own.
 PICK = """
-const field = document.querySelector("[name=date]");
-Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(field, arguments[0]);
+const field = document.querySelector(`[name=${arguments[0]}]`);
+Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(field, arguments[1]);
 for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
 """
 TYPED = {"upper": "loud", "lazy": "late", "trim": " cut ", "change": "later"}
@@ -47,7 +47,7 @@ def fill(page: FormPage, framework: str) -> dict[str, Any]:
     """Work in every control, and return what the framework is to have."""
     own = OF_ITS_OWN[framework]
     for name, text in (TEXTS | {name: TYPED[name] for name in own if name in TYPED}).items():
-        page.fill(f"[name={name}]", text) if name != "date" else page.run(PICK, text)
+        page.fill(f"[name={name}]", text) if name not in ("date", "range") else page.run(PICK, name, text)
     page.select("[name=one]", "b")
     page.select("[name=many]", "a", "c")
     page.check("[name=box]")
