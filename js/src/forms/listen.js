@@ -72,6 +72,8 @@ export class Listener {
     navigation?.addEventListener("currententrychange", () => this.told.acting(), { signal });
     window?.addEventListener("popstate", () => this.told.acting(), on);
     window?.addEventListener("pagehide", () => handling.left(), on);
+    // A page that was loaded anew does not come back.
+    window?.addEventListener("pageshow", ({ persisted }) => persisted && handling.left(true), on);
     if (!window || document.readyState === "complete") return;
     const once = { once: true, signal };
     // After the page's own listeners.
