@@ -62,10 +62,11 @@ def test_over_a_reload(page: FormPage) -> None:
 def test_one_that_makes_something_else_of_it(page: FormPage) -> None:
     """Where a mask takes the event for a key press, what was typed stays nevertheless, and the page is told."""
     (recipe,) = recipes("widgets.md", "IMask")
-    opens(page, ["price"], IMASK + recipe.split("const toMask")[0])
+    source = IMASK + recipe.split("const toMask")[0]
+    opens(page, ["price"], source)
     page.type("1234567,5", into="[name=price]")
     assert page.evaluate(NATIVE) == [NUMBER]
-    page.reload()
+    opens(page, ["price"], source)  # a reload, without what Firefox itself puts back before the mask starts
     page.wait_for("window.ready && told.length === 2")
     assert page.told() == [
         ["f", "price", "restored", ""],
