@@ -31,9 +31,15 @@ export class Handling {
   /** Whether the last key was one that may submit a form. */
   #entered = false;
 
-  /** @param {{ page: import("./controls.js").Controls, changed: () => void }} world */
-  constructor({ page, changed }) {
+  /**
+   * @param {object} world
+   * @param {import("./controls.js").Controls} world.page
+   * @param {() => void} world.catchUp takes note of it if the page has moved on to another visit
+   * @param {() => void} world.changed
+   */
+  constructor({ page, catchUp, changed }) {
     this.page = page;
+    this.catchUp = catchUp;
     this.changed = changed;
   }
 
@@ -97,6 +103,7 @@ export class Handling {
     this.#going = true;
     if (event.type !== "change") this.#expect();
     setTimeout(() => {
+      this.catchUp();
       this.reread();
       this.#going = false;
       this.#before.clear();
@@ -111,6 +118,12 @@ export class Handling {
         if (control && this.#isUntold(field)) this.#before.set(control, read(field));
       }
     }
+  }
+
+  /** The page has moved on: what its scripts have set since is the page's, and what was changed before is no matter of it. */
+  movedOn() {
+    this.#before.clear();
+    this.#changed = null;
   }
 
   /** Reads what scripts have set so far, if the page is handling something. */

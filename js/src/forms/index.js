@@ -104,7 +104,13 @@ export class Forms extends EventTarget {
     this.focus = new Focus({ page: this.page, guard: this.guard });
     const { page, guard, reconciler } = this;
     this.adopter = new Adopter({ page, guard, reconciler, changed: () => this.#pageChanged() });
-    this.handling = new Handling({ page, changed: () => this.#schedule() });
+    this.handling = new Handling({
+      page,
+      catchUp: () => {
+        if (this.listener.listening && this.#hasMoved()) this.#pageChanged();
+      },
+      changed: () => this.#schedule(),
+    });
     this.listener = new Listener({
       root,
       page: this.page,
@@ -356,9 +362,13 @@ export class Forms extends EventTarget {
     const focused = left ? null : before;
     this.page.bind();
     for (const field of left ?? []) this.#giveUp(field);
-    if (left) this.adopter.arrive();
-    else this.adopter.rendered();
-    if (!rendered) this.handling.reread();
+    if (left) {
+      this.adopter.arrive();
+      this.handling.movedOn();
+    } else {
+      this.adopter.rendered();
+      if (!rendered) this.handling.reread();
+    }
     const heir = focused && this.focus.heir(focused);
     if (this.#restoring) this.reconciler.run({ rendered });
     this.reconciler.teller.tellReact();
