@@ -8,7 +8,7 @@
 
 import { Idiomorph } from "idiomorph";
 
-import { attribute, closest, formName, isCustom, isEditable, nameOf } from "./forms/dom.js";
+import { attribute, closest, formName, isCustom, isEditable, isFilledIn, nameOf, nativeValue, setNatively } from "./forms/dom.js";
 import { going, stay, staySized } from "./opened.js";
 
 /** @typedef {import("./forms/dom.js").Control} Control */
@@ -187,6 +187,8 @@ function keep(forms, kept, old, next) {
     next.replaceChildren(...Array.from(old.childNodes, (node) => node.cloneNode(true)));
   } else if (old.matches("details, dialog")) {
     theirs(attribute(next, "open") === null ? [] : ["open"]);
+  } else if (isFilledIn(old)) {
+    theirs([attribute(next, "value") ?? ""]);
   } else if (isCustom(old)) {
     const { checked } = /** @type {{ checked?: unknown }} */ (old);
     const value = attribute(next, "value");
@@ -223,8 +225,9 @@ function isLive(element, name) {
  * @param {Element} next
  */
 function renderDefaults(old, next) {
-  if (old.matches("details, dialog") || isCustom(old)) return;
-  const { value: text, checked } = /** @type {HTMLInputElement} */ (old);
+  if (old.matches("details, dialog") || isCustom(old) || isFilledIn(old)) return;
+  const { checked } = /** @type {HTMLInputElement} */ (old);
+  const text = old instanceof HTMLInputElement ? nativeValue(old) : "";
   for (const name of ["value", "checked", "selected"]) {
     const value = attribute(next, name);
     if (!isLive(old, name) || value === attribute(old, name)) continue;
@@ -232,6 +235,6 @@ function renderDefaults(old, next) {
     else old.setAttribute(name, value);
   }
   if (!(old instanceof HTMLInputElement)) return;
-  if (old.value !== text) old.value = text;
+  if (nativeValue(old) !== text) setNatively(old, "value", text);
   if (old.checked !== checked) old.checked = checked;
 }

@@ -16,10 +16,10 @@ const sized = new WeakMap();
 const scrolled = new Set();
 
 const CAPTURE = { capture: true, passive: true };
-note(document);
+if (globalThis.document) note(document);
 // Before somebody drags an element larger, it is as large as the HTML says.
 globalThis.addEventListener?.("pointerdown", ({ target }) => target instanceof HTMLElement && noteSize(target), CAPTURE);
-addEventListener("scroll", ({ target }) => target instanceof Element && scrolled.add(target), CAPTURE);
+globalThis.addEventListener?.("scroll", ({ target }) => target instanceof Element && scrolled.add(target), CAPTURE);
 
 /**
  * Notes what is rendered, of elements that are not known yet.

@@ -14,6 +14,7 @@ import { entryOf, fieldKey } from "./entry.js";
 /** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./merge.js").Value} Value */
 /** @typedef {import("./records.js").Records} Records */
 /** @typedef {{ form: Element, fields: Map<string, Field> }} Bound */
 /** @typedef {"restored" | "conflict" | "skipped" | "pending"} Outcome */
@@ -186,7 +187,7 @@ export class Controls {
 
   /** @returns {boolean} whether a script has set what was put back, and the user has done nothing yet */
   isOverwritten() {
-    return !this.active && this.restored().some(([field, entry]) => isSetAnew(field, entry));
+    return !this.active && this.restored().some(([field, entry]) => !entry.unsettled && isSetAnew(field, entry));
   }
 
   /** @returns {[Field, Entry][]} the fields that show what was put back, and that nobody has touched since */
@@ -230,7 +231,7 @@ export class Controls {
       for (const entry of this.records.of(name)) {
         const field = fields.get(fieldKey(entry));
         if (!field?.controls[0] || field.kind === "scroll" || (!this.active && entry.shown)) continue;
-        if (entry.control === field.controls[0]) this.#dirty.add(field);
+        if (entry.control === field.controls[0] && !entry.unsettled) this.#dirty.add(field);
       }
     }
     for (const control of this.#visited) this.touch(control);

@@ -24,6 +24,9 @@ import { digest } from "./merge.js";
  *   far
  * @property {string} reported the last outcome that was told, so that each is told once
  * @property {Value | null} shown what the control showed when this was put back there; `null`: the user has worked on since
+ * @property {true | "left"} [acts] a change to this value has submitted the form, and putting it back must not; `left`: the
+ *   form was read, and the page was left, which a submission does as well as a reload
+ * @property {boolean} [unsettled] the page is being told that it was put back, and may write over it
  * @property {number} writes how often it was put into the page since the user's last edit, or the last write to storage
  */
 
@@ -121,7 +124,7 @@ export function dealtWith(stored) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, row = "", index, place, base, bare, mine, sent, marks, said, gone, html, file } =
+  const { name, row = "", index, place, base, bare, mine, sent, marks, said, gone, html, file, acts } =
     /** @type {Record<string, unknown>} */ (stored ?? {});
   const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
   if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || (Array.isArray(sent) && sent.every(isValue)))) {
@@ -132,7 +135,7 @@ function parseEntry(stored) {
   // A script of an older release knows of no marks.
   const went = sent && { sent, marks: areMarks(marks, sent.length) ? marks : sent.map(() => /** @type {Mark} */ (["", 0])) };
   const more = /** @type {Partial<Entry>} */ ({ ...(isValue(bare) && { bare }), ...(Number.isInteger(place) && { place }) });
-  return { ...entry, ...heard, ...went, ...more, ...(gone === true && { gone }), ...(html === true && { html }) };
+  return { ...entry, ...heard, ...went, ...more, ...(gone === true && { gone }), ...(html === true && { html }), ...((acts === true || acts === "left") && { acts }) };
 }
 
 /**

@@ -16,6 +16,7 @@ import { fieldKey } from "./entry.js";
 import { Focus } from "./focus.js";
 import { Guard, hasFocus } from "./guard.js";
 import { isChanged, remember } from "./kinds.js";
+import { Handling } from "./handling.js";
 import { Listener } from "./listen.js";
 import { same } from "./merge.js";
 import { keep, look } from "./misuse.js";
@@ -121,11 +122,19 @@ export class Forms extends EventTarget {
     this.focus = new Focus({ page: this.page, guard: this.guard });
     const { page, guard, reconciler } = this;
     this.adopter = new Adopter({ page, guard, reconciler, changed: () => this.#pageChanged() });
+    this.handling = new Handling({
+      page,
+      catchUp: () => {
+        if (this.listener.listening && this.#hasMoved()) this.#pageChanged();
+      },
+      changed: () => this.#schedule(),
+    });
     this.listener = new Listener({
       root,
       page: this.page,
       guard: this.guard,
       adopter: this.adopter,
+      handling: this.handling,
       told: {
         edited: (control) => this.#edited(control),
         isHandled: (control) => this.#sent.has(control) || this.#done.has(control),
@@ -359,6 +368,7 @@ export class Forms extends EventTarget {
     this.#loaded = true;
     this.page.forgetTouched();
     this.records.forget();
+    for (const name of this.page.forms.keys()) this.#dealtWith(this.#controls(name));
     this.#changed();
   }
 
@@ -383,6 +393,8 @@ export class Forms extends EventTarget {
     if (!this.listener.listening) return;
     if (this.watcher.pending() || this.#hasMoved()) this.#pageChanged();
     this.adopter.look();
+    this.reconciler.teller.tellReact();
+    this.handling.reread();
     this.page.reread();
   }
 
@@ -398,10 +410,16 @@ export class Forms extends EventTarget {
     const focused = left ? null : before;
     this.page.bind();
     for (const field of left ?? []) this.#giveUp(field);
-    if (left) this.adopter.arrive();
-    else this.adopter.rendered();
+    if (left) {
+      this.adopter.arrive();
+      this.handling.movedOn();
+    } else {
+      this.adopter.rendered();
+      if (!rendered) this.handling.reread();
+    }
     const heir = focused && this.focus.heir(focused);
     if (this.#restoring) this.reconciler.run({ rendered });
+    this.reconciler.teller.tellReact();
     if (heir) this.focus.giveBack(focused, heir);
     this.adopter.watch();
     this.#schedule();
@@ -505,7 +523,7 @@ export class Forms extends EventTarget {
     this.#dealtWith(this.#controls(form));
     for (const field of this.page.forms.get(form)?.fields.values() ?? []) {
       takeBack(field);
-      if (field.kind === "html") revert(field);
+      if (/html|hidden/.test(field.kind)) revert(field);
     }
     this.#changed();
   }
@@ -541,7 +559,7 @@ export class Forms extends EventTarget {
    */
   #partChanged(part) {
     const { kind } = this.page.fieldOf(part) ?? {};
-    if (kind === "html" && !hasFocus(part)) return this.page.renderedAnew(part);
+    if (kind === "html" ? !hasFocus(part) : kind === "hidden" && !this.page.acted) return this.page.renderedAnew(part);
     if (kind && this.page.touch(part)) this.#schedule();
   }
 

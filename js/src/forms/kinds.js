@@ -8,7 +8,7 @@
  * @module
  */
 
-import { attribute, isCustom, isEditable, setNatively } from "./dom.js";
+import { attribute, isCustom, isEditable, isFilledIn, nativeValue, setNatively } from "./dom.js";
 import { write, writeSafely } from "../sanitizer.js";
 import { same } from "./merge.js";
 
@@ -38,6 +38,7 @@ export const KINDS = {
   checkbox: choice(Infinity),
   file: { read: () => null, rendered: () => [], write: () => "" },
   custom: memory(readCustom, writeCustom),
+  hidden: memory((input) => readText([input]), (input, value) => writeText([input], value)),
   html: memory(readHtml, writeHtml),
   details: memory((part) => (attribute(part, "open") === null ? [] : ["open"]), writeDetails),
   dialog: memory(readDialog, writeDialog),
@@ -56,6 +57,7 @@ export function kindOf(control) {
   if (control instanceof HTMLInputElement) {
     const { type } = control;
     if (type === "radio" || type === "checkbox" || type === "file") return type;
+    if (isFilledIn(control)) return "hidden";
     return BUTTONS.has(type) ? null : "text";
   }
   if (isEditable(control)) return "html";
@@ -118,7 +120,7 @@ export function isChanged(control) {
 /** @type {Row["read"]} */
 function readText([first]) {
   const input = /** @type {HTMLInputElement} */ (first);
-  return input.validity.badInput ? null : [input.value];
+  return input.validity.badInput ? null : [nativeValue(input)];
 }
 
 /** @type {Row["rendered"]} */
@@ -135,7 +137,7 @@ function renderedText([first]) {
  * @returns {string}
  */
 function sanitised(input) {
-  if (input.value === input.defaultValue) return input.value;
+  if (nativeValue(input) === input.defaultValue) return input.defaultValue;
   const probe = input.ownerDocument.createElement("input");
   for (const name of ["type", "min", "max", "step", "multiple", "value"]) {
     const value = attribute(input, name);
@@ -148,9 +150,9 @@ function sanitised(input) {
 function writeText([first], [text, ...more]) {
   if (text === undefined || more.length > 0) return "not accepted";
   const control = /** @type {HTMLInputElement} */ (first);
-  const before = control.value;
+  const before = nativeValue(control);
   setNatively(control, "value", text);
-  if (control.value === text) return "";
+  if (nativeValue(control) === text) return "";
   setNatively(control, "value", before);
   return "not accepted";
 }
@@ -194,6 +196,16 @@ function writeSelect([first], value) {
 function isUsable(option) {
   const group = option.parentElement;
   return !option.disabled && !(group instanceof HTMLOptGroupElement && group.disabled);
+}
+
+/**
+ * @param {{ kind: Kind, controls: Control[] }} field
+ * @param {Value} value
+ * @returns {boolean} whether it is there to be chosen; of what is not chosen but written, anything is
+ */
+export function isOffered({ kind, controls }, value) {
+  if (kind === "select") return pick(Array.from(/** @type {HTMLSelectElement} */ (controls[0])?.options ?? []), value, isUsable) !== null;
+  return !isGroup(kind) || pick(/** @type {HTMLInputElement[]} */ (controls), value) !== null;
 }
 
 /**

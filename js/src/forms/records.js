@@ -405,7 +405,7 @@ export class Records {
    */
   #write(name) {
     const shelf = this.#at(this.#placeOf(name));
-    const fields = this.of(name).map(({ control: _, reported: __, writes: ___, shown: ____, ...kept }) => kept);
+    const fields = this.of(name).map(({ control: _, reported: __, writes: ___, shown: ____, unsettled: _____, ...kept }) => kept);
     const dealt = this.#dealt.get(name);
     if (fields.length === 0 && !dealt) {
       shelf.remove(keyOf(name));

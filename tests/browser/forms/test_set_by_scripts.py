@@ -177,6 +177,19 @@ show();
 """
 
 
+def test_moved_on_by_a_click(page: FormPage) -> None:
+    """What a script fills in for another record, as it handles the click that leads there, is that record's own."""
+    lead = "document.querySelector('button').addEventListener('click', () => go('/2'));"
+    page.open('<input name="a"><input name="b"><button type="button">2</button>', script=PLACES + BEGIN + lead)
+    page.press("!", on="[name=b]")
+    page.click("button")
+    page.wait_for("document.forms[0].a.value === 'of /2'")
+    page.run("setTimeout(() => (window.later = true))")
+    page.wait_for("window.later")
+    assert page.pairs() == {}
+    assert page.conflicts() == []
+
+
 @pytest.mark.parametrize("how", ["at once", "late"])
 def test_record_by_record(page: FormPage, how: str) -> None:
     """A page that moves from record to record, and fills one form with each, has the draft of each, and no conflict."""
