@@ -245,6 +245,8 @@ async def test_prerendered(site: Site, tab: Tab) -> None:
     site.pages["/first"] = PRERENDERING.format(errors=NOTE_ERRORS)
     tab.goto(f"{site.url}first")
     write(tab, "of the first", into="#note")
+    # What a page stores as it goes is lost where one that was rendered ahead takes its place.
+    tab.wait_for("Object.values(sessionStorage).some((item) => item.includes('of the first'))")
     async with asyncio.timeout(PATIENCE):
         while "/view" not in site.asked:
             await asyncio.sleep(0.01)
