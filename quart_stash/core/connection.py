@@ -338,8 +338,8 @@ def _unmounted(state: State) -> dict[type, Row]:
     """Return the rows that the states before the mount share."""
     breaches = (frames.Flushed, frames.Synced, frames.Void, frames.Stored, frames.Kept, Received)
     return {
-        **dict.fromkeys(breaches, _BREACH),
         frames.Mount: _BREACH,
+        **dict.fromkeys(breaches, _BREACH),
         frames.Ping: (_C._pong, state),
         StartDrain: (_C._restart, _S.ENDED),
         Deadline: (_C._restart, _S.ENDED),
