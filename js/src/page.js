@@ -170,7 +170,8 @@ export class Page {
       this.#forms.set(root, forms);
       forms.start({ foreign: this.foreign });
       forms.restore();
-      watch({ hide: () => forms.flush(), hidden: () => forms.flush(), show: () => forms.revive() });
+      const flush = () => forms.flush();
+      watch({ leaving: flush, hide: flush, hidden: flush, show: () => forms.revive() });
       return forms;
     } catch (error) {
       // No form may keep a view from being mounted.
