@@ -4,6 +4,8 @@
  * @typedef {object} Hooks
  * @property {() => void} [hide] the page goes away, maybe for good
  * @property {() => void} [show] it is back from the back/forward cache, or was prerendered
+ * @property {() => void} [leaving] a link was clicked: a page that was prerendered may take this one's place, and then Chromium
+ *   loses what is stored while this one is hidden
  * @property {() => void} [hidden] the tab is in the background; nothing may run after this
  * @property {() => void} [visible] the tab is in the foreground, or thawed
  * @property {() => void} [online] the network is back
@@ -25,6 +27,8 @@ export function watch(hooks) {
   target.addEventListener("pageshow", (event) => event.persisted && hooks.show?.(), { signal });
   target.addEventListener("online", () => hooks.online?.(), { signal });
   target.addEventListener("storage", ({ key }) => hooks.elsewhere?.(key), { signal });
+  const left = (/** @type {any} */ { target: at }) => at?.closest?.("a[href], area[href]") && hooks.leaving?.();
+  document.addEventListener("click", left, { capture: true, signal });
   document.addEventListener("prerenderingchange", () => hooks.show?.(), { signal });
   document.addEventListener("resume", seen, { signal });
   document.addEventListener(

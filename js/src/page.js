@@ -172,7 +172,8 @@ export class Page {
       this.#forms.set(root, forms);
       forms.start({ foreign: this.foreign, kept: this.kept });
       forms.restore();
-      watch({ hide: () => forms.flush(), hidden: () => forms.flush(), show: () => forms.revive() });
+      const flush = () => forms.flush();
+      watch({ leaving: flush, hide: flush, hidden: flush, show: () => forms.revive() });
       return forms;
     } catch (error) {
       // No form may keep a view from being mounted.

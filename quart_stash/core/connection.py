@@ -336,16 +336,9 @@ def _serving(state: State) -> dict[type, Row]:
 
 def _unmounted(state: State) -> dict[type, Row]:
     """Return the rows that the states before the mount share."""
-    breaches = (
-        frames.Mount,
-        frames.Flushed,
-        frames.Synced,
-        frames.Void,
-        frames.Stored,
-        frames.Kept,
-        Received,
-    )
+    breaches = (frames.Flushed, frames.Synced, frames.Void, frames.Stored, frames.Kept, Received)
     return {
+        frames.Mount: _BREACH,
         **dict.fromkeys(breaches, _BREACH),
         frames.Ping: (_C._pong, state),
         StartDrain: (_C._restart, _S.ENDED),

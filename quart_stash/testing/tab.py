@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 from collections import deque
@@ -16,10 +15,10 @@ from ..core import frames
 from ..core import stimuli as s
 from ..core.backoff import Backoff
 from ..core.client import Client, State
-from ..core.text import mended, well_formed
 from ..errors import ProtocolError
 from ..live.timers import Timers
 from .dialer import Dial, Dialer
+from .wire import touched, wire
 
 __all__ = ["Tab"]
 
@@ -68,7 +67,7 @@ class Tab:
         self.message = message
         self.event = event
         self.params = params
-        self.forms = forms
+        self.forms: Mapping[str, Sequence[tuple[str, str | None]]] | None = forms
         self.page = page
         self.stored: s.Slot | None = stored
         self.kept: dict[str, str] = {}
@@ -226,14 +225,14 @@ class Tab:
     def _carry(self, effect: s.Effect) -> None:
         match effect:
             case s.Frame(conn, frame):
-                self._dialer.send(conn, _wire(frame))
+                self._dialer.send(conn, wire(frame))
                 if conn == self.machine.conn:
                     self._restart("mute", _SILENCE, self._ping)
             case s.OpenLater(wait):
                 self._dialer.dial(wait)
             case s.Mount(conn):
                 now = self._loop.time() * 1000
-                forms, empty = _touched(self.forms or {})
+                forms, empty = touched(self.forms or {})
                 self.handle(s.Connect(conn, self.params, forms, empty, self.page, now=now))
             case s.SetDeadline(conn, after):
                 self._restart("deadline", after / 1000, lambda: self.handle(s.Deadline(conn)))
@@ -263,9 +262,8 @@ class Tab:
                     self._over = True
                     self._dialer.stop()
                 elif isinstance(effect, s.Clear):
-                    self.forms = {
-                        name: pairs for name, pairs in (self.forms or {}).items() if name != effect.form
-                    }
+                    forms = (self.forms or {}).items()
+                    self.forms = {name: pairs for name, pairs in forms if name != effect.form}
                 self.event(type(effect).__name__.lower(), msgspec.structs.asdict(effect))
 
     def _tell(self, name: str, detail: dict[str, Any]) -> None:
@@ -273,8 +271,7 @@ class Tab:
             self._backoff.mounted()
             self._restart("quiet", _QUIET, self._calm)
             if self._lost is not None:
-                since, cause = self._lost
-                self._lost = None
+                (since, cause), self._lost = self._lost, None
                 self.event("gap", {"seconds": self._loop.time() - since, "cause": cause})
         self.event(name, detail)
         if name == "drain":
@@ -351,26 +348,3 @@ class Tab:
     def _restart(self, name: str, delay: float, action: Callable[[], object]) -> None:
         self._timers.cancel(name)
         self._timers.start(name, delay, action)
-
-
-def _wire(frame: s.Up) -> str | bytes:
-    """Return a frame as it leaves a browser: U+FFFD in place of half of a pair."""
-    if isinstance(frame, str):
-        return frames.mark(well_formed(frame))
-    if isinstance(frame, bytes):
-        return frames.mark(frame)
-    try:
-        return frames.encode(frame)
-    except UnicodeEncodeError:
-        return mended(json.dumps(msgspec.to_builtins(frame)))
-
-
-def _touched(
-    forms: Mapping[str, Sequence[tuple[str, str | None]]],
-) -> tuple[dict[str, list[tuple[str, str]]], dict[str, list[str]]]:
-    """Return the fields that hold something, and the names of those that do not, as a mount carries them."""
-    filled = {
-        form: [(name, text) for name, text in pairs if text is not None] for form, pairs in forms.items()
-    }
-    empty = {form: [name for name, text in pairs if text is None] for form, pairs in forms.items()}
-    return filled, {form: names for form, names in empty.items() if names}

@@ -26,7 +26,8 @@ import { same } from "./merge.js";
  * @property {Element | null} list what holds its row and the others
  * @property {boolean} secret never to be stashed
  * @property {string | null} was the name it had in an older version of the page
- * @property {Value | null} base what was rendered when the user began
+ * @property {Value | null} base what a server had when the user began
+ * @property {Value | null} page what it had rendered then
  */
 
 /**
@@ -60,7 +61,7 @@ export function scan(controls, form, secretNames) {
       counts.set(one, index + 1);
       const key = fieldKey({ name, index, row });
       const list = holder?.parentElement ?? null;
-      field = { form, name, row, index, key, kind, controls: [], list, secret: false, was: null, base: null };
+      field = { form, name, row, index, key, kind, controls: [], list, secret: false, was: null, base: null, page: null };
       fields.set(key, field);
       if (group !== null) groups.set(group, field);
     }

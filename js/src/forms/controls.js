@@ -156,7 +156,7 @@ export class Controls {
   begin(field) {
     const entry = this.records.get(field.form, field.key);
     if (entry) Object.assign(entry, { writes: 0, shown: null });
-    if (!entry?.control) field.base = theirs(field);
+    if (!entry?.control) [field.base, field.page] = [theirs(field), rendered(field)];
     this.#dirty.add(field);
   }
 
@@ -306,7 +306,7 @@ export class Controls {
     } else if (!known?.control || !same(known.mine, mine)) {
       const { reported = "" } = known ?? {};
       // A server that has not heard of what it took may still render what it had.
-      const page = rendered(field);
+      const page = field.page ?? rendered(field);
       const { said, sent, marks } = known ?? { said: same(base, page) ? undefined : [digest(page)] };
       const how = { file, ...(field.kind === "html" && { html: true }), said, sent, marks };
       this.records.put(form, entryOf({ name, row, index, base, bare, mine, control, reported, ...how }));

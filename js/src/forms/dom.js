@@ -43,6 +43,15 @@ export function closest(element, selector) {
 }
 
 /**
+ * @param {Element} element
+ * @param {string} selector
+ * @returns {boolean}
+ */
+export function matches(element, selector) {
+  return Element.prototype.matches.call(element, selector);
+}
+
+/**
  * The form's controls in tree order, those that point at it with `form=` among them, then the editable parts
  * in it.
  *

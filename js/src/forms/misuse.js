@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CONTROLS, MAX_NAME, attribute, closest, isCustom, isEditable, isNative } from "./dom.js";
+import { CONTROLS, MAX_NAME, attribute, closest, isCustom, isEditable, isNative, matches } from "./dom.js";
 
 const WORDS = {
   nameless: 'data-stash has no value, and there is no id, so nothing is stashed: write data-stash="profile"',
@@ -60,11 +60,11 @@ export function stray(event) {
  */
 function mistake(element) {
   const name = attribute(element, "data-stash") || attribute(element, "id");
-  if (closest(element, '[data-stash="off"]') || element === element.ownerDocument.documentElement) return null;
-  if (isNative(element) || element.matches("button, option")) return "field";
+  if (closest(element, '[data-stash="off"]') || matches(element, ":root")) return null;
+  if (isNative(element) || matches(element, "button, option")) return "field";
   if (!name) return "nameless";
-  if (element.matches("form")) return name.length > MAX_NAME ? "long" : null;
-  if (isEditable(element) || isCustom(element) || element.matches("details, dialog")) return null;
+  if (matches(element, "form")) return name.length > MAX_NAME ? "long" : null;
+  if (isEditable(element) || isCustom(element) || matches(element, "details, dialog")) return null;
   return element.querySelector(CONTROLS) && !isScrollable(element) ? "around" : null;
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CONTROLS, PARTS, isEditable, isFilledIn } from "./dom.js";
+import { CONTROLS, PARTS, closest, isEditable, isFilledIn, matches } from "./dom.js";
 import { markSecret } from "./exclude.js";
 
 /** @typedef {import("./dom.js").Control} Control */
@@ -71,8 +71,8 @@ export class Watcher {
     const parts = /** @type {Set<Element>} */ (new Set());
     for (const { type, target, attributeName, oldValue, addedNodes, removedNodes } of mutations) {
       const element = target instanceof Element ? target : target.parentElement;
-      const part = element?.closest(PARTS);
       if (!element) continue;
+      const part = /** @type {Control | null} */ (closest(element, PARTS));
       if (attributeName === "open") {
         if (part === element) parts.add(part);
       } else if (attributeName === "value" && isFilledIn(element)) {
@@ -80,12 +80,12 @@ export class Watcher {
       } else if (type === "attributes") {
         if (attributeName === "type" && oldValue?.toLowerCase() === "password") markSecret(element);
         const own = OWN_ATTRIBUTES.includes(attributeName ?? "");
-        concerned ||= own || (attributeName === "action" ? moved : element.matches(CONTROLS));
+        concerned ||= own || (attributeName === "action" ? moved : matches(element, CONTROLS));
         if (moved) this.#rendered(element);
       } else if (part && isEditable(part)) {
         parts.add(part);
       } else if (!concerned) {
-        concerned = element.matches("textarea, select, optgroup, option");
+        concerned = matches(element, "textarea, select, optgroup, option");
         concerned ||= addedNodes.length > 0 && this.told.growth();
         if (type !== "childList") continue;
         for (const node of addedNodes) this.#dealt(node);
@@ -100,15 +100,16 @@ export class Watcher {
 
   /** @param {Element} element */
   #rendered(element) {
-    const form = element.matches(CONTROLS) ? /** @type {HTMLInputElement} */ (element).form : null;
-    const around = form ?? element.closest("form");
+    const isWithin = !(element instanceof HTMLFormElement) && matches(element, CONTROLS);
+    const form = isWithin ? /** @type {HTMLInputElement} */ (element).form : null;
+    const around = form ?? closest(element, "form");
     if (around) this.told.rendered(around);
   }
 
   /** @param {Node} node */
   #dealt(node) {
     if (!(node instanceof Element)) return;
-    const metas = node.matches(META) ? [node] : node.querySelectorAll(META);
+    const metas = matches(node, META) ? [node] : Element.prototype.querySelectorAll.call(node, META);
     for (const meta of metas) this.told.dealt(meta.getAttribute("content") ?? "");
   }
 }
@@ -118,5 +119,5 @@ export class Watcher {
  * @returns {boolean}
  */
 function holdsControls(node) {
-  return node instanceof Element && (node.matches(CONTROLS) || node.querySelector(CONTROLS) !== null);
+  return node instanceof Element && (matches(node, CONTROLS) || node.querySelector(CONTROLS) !== null);
 }

@@ -91,6 +91,11 @@ def test_clobbering_names(page: FormPage) -> None:
     assert page.pairs() == {"f": expected}
     page.open(html)
     assert page.submission() == expected
+    # Nor do they hide the page's changes, and mistakes in it, which are looked for once it has come to rest.
+    page.run("document.forms[0].insertAdjacentHTML('beforeend', '<p></p><input name=more value=1>')")
+    page.fill("[name=more]", "2")
+    assert page.pairs() == {"f": [*expected, ["more", "2"]]}
+    page.evaluate("new Promise((done) => setTimeout(done, 1200))")
 
 
 def test_endless_rendering(page: FormPage) -> None:

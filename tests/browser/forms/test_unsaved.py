@@ -98,7 +98,7 @@ def test_a_submit(page: FormPage) -> None:
     """A submitted form is unsaved until it is cleared: the server may refuse it. What is typed since is unsaved after that."""
     page.open('<input name="a"><input name="b">')
     page.fill("[name=a]", "one")
-    page.run("forms.submit('f')")
+    page.run("forms.submit('f', ['live', 1])")
     assert unsaved(page)
     page.fill("[name=b]", "since")
     page.run("forms.clear('f')")
