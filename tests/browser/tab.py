@@ -156,9 +156,9 @@ class Tab:
         """Run statements, in which `arguments` are the arguments."""
         self.driver.execute_script(f"{statements}\n;", *arguments)
 
-    def wait_for(self, expression: str, *arguments: Any) -> None:
+    def wait_for(self, expression: str, *arguments: Any, patience: float = PATIENCE) -> None:
         """Wait until an expression is true, over reloads and over names that are not there yet."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         seen: object = None
         while time.monotonic() < end:
             try:
