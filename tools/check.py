@@ -25,6 +25,15 @@ from environment import (
 
 PYTHONS = ("3.11", "3.13")
 NEWEST = PYTHONS[-1]
+ONCE = (
+    "tests/neighbours",
+    "tests/model",
+    *(
+        f"tests/servers/test_{name}.py"
+        for name in ("bad_peers", "effects", "poison", "pressure", "proxies", "spread")
+    ),
+)
+"""Tests that are run on the newest Python only: what may depend on its version, the matrix of tests/servers shows."""
 CODE = ("quart_stash", "tests", "tools", "examples", "benchmarks")
 
 _PASSED = re.compile(r"(?:^|[ =])(\d+) passed\b|^(?:#|\u2139) pass (\d+)$")
@@ -145,8 +154,7 @@ def unit() -> None:
         say = "from importlib.metadata import version as of; print(*(f'{n} {of(n)}' for n in sys.argv[1:]))"
         print(f"-- Python {version}", flush=True)
         run(here / "python", "-c", f"import sys; {say}", *names)
-        # Neither depends on Python's version; that the servers' own rows may, the matrix in tests/servers shows.
-        once = () if version == NEWEST else ("--ignore=tests/neighbours", "--ignore=tests/model")
+        once = () if version == NEWEST else tuple(f"--ignore={path}" for path in ONCE)
         test(here, "--ignore=tests/browser", *once)
 
 

@@ -9,8 +9,8 @@ import { isFilled } from "./view.js";
 /** @typedef {(my: import("./view.js").View, event: any, effects: import("./machine.js").Effect[]) =>
  *   import("./machine.js").State | void} Action */
 
-/** Ends of a connection that end the view. */
-const STOP = new Set([1002, 1008]);
+/** Ends of a connection that end the view: nothing mends them but loading the page anew. */
+export const STOP = new Set([1002, 1008]);
 /** What this side says at a breach of the protocol: browsers may not say 1002. */
 const BREACH = 4002;
 

@@ -4,8 +4,8 @@
  * @typedef {object} Hooks
  * @property {() => void} [hide] the page goes away, maybe for good
  * @property {() => void} [show] it is back from the back/forward cache, or was prerendered
- * @property {() => void} [leaving] a link was clicked: a page that was prerendered may take this one's place, and then Chromium
- *   loses what is stored while this one is hidden
+ * @property {() => void} [leaving] a link was clicked: where a page that was prerendered takes this one's place, a busy
+ *   Chromium has lost what was stored in the last moment
  * @property {() => void} [hidden] the tab is in the background; nothing may run after this
  * @property {() => void} [visible] the tab is in the foreground, or thawed
  * @property {() => void} [online] the network is back

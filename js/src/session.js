@@ -1,5 +1,6 @@
 /** One view as the page runs it: carries out what the machine asks for, over real sockets, storage and timers. */
 
+import { STOP } from "./actions.js";
 import { Dialer } from "./dialer.js";
 import { complain } from "./events.js";
 import { parseDown, serialise } from "./frames.js";
@@ -36,8 +37,6 @@ import { report } from "./status.js";
  * @property {number} [timeout] milliseconds
  */
 
-/** Ends that nothing mends but loading the page anew. */
-const FATAL = new Set([1002, 1008]);
 /** By its name, the view that has ended so. @type {Map<string, Session>} */
 const dead = new Map();
 /**
@@ -338,7 +337,7 @@ export class Session {
       case "over":
         this.unwatch();
         this.#dialer.stop();
-        if (FATAL.has(effect.code)) this.#die(effect.code, effect.reason);
+        if (STOP.has(effect.code)) this.#die(effect.code, effect.reason);
         return this.#hooks.over(effect.code, effect.reason, this.#closed);
       case "page":
         return this.#hooks.tell(effect.event);
@@ -389,8 +388,10 @@ export class Session {
 
   /** From now on a connection can be missed. */
   #started() {
-    if (this.#starting) clearTimeout(this.#gap), (this.#gap = undefined);
+    if (!this.#starting) return;
     this.#starting = false;
+    clearTimeout(this.#gap);
+    this.#gap = undefined;
   }
 
   #missed() {

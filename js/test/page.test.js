@@ -778,6 +778,19 @@ test("of a form that the server has dealt with, digests are left, by which the b
   assert.deepEqual(area.read("form@one:form:profile"), { at: 1, fields: [], dealt: { "0:0:a": [digest(["typed"]), digest([""])] } });
 });
 
+test("forms are stored as soon as a link is clicked, and not at other clicks", () => {
+  const click = (/** @type {string} */ selector) => {
+    const event = new Event("click");
+    Object.defineProperty(event, "target", { value: { closest: (/** @type {string} */ wanted) => wanted.includes(selector) || null } });
+    /** @type {any} */ (globalThis).document.dispatchEvent(event);
+  };
+  const before = page.forms.calls.length;
+  click("button");
+  assert.deepEqual(page.forms.calls.slice(before), []);
+  click("a[href]");
+  assert.deepEqual(page.forms.calls.slice(before), ["flush"]);
+});
+
 test("forms hear that their page is back from the browser's cache", () => {
   page.fire("pageshow", { persisted: true });
   assert.equal(page.forms.calls.at(-1), "revive");

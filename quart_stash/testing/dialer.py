@@ -126,9 +126,8 @@ class Dialer:
         self._slow = 0
         self._refusals = 0
         self._waited = 0.0  # seconds that were waited between them
-        self._crowd = (
-            0.0  # seconds within which a leaving server asked to come: it may refuse because of the crowd
-        )
+        # Seconds within which a leaving server asked to come: until then it may refuse because of the crowd.
+        self._crowd = 0.0
 
     def start(self) -> None:
         """Make connections again, the first one at once."""

@@ -15,8 +15,10 @@ from tests.browser.site import Site
 from tests.browser.tab import Tab
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where pictures are asked for, only what is pictured runs."""
+    """The longest test is begun first; where pictures are asked for, only what is pictured runs."""
+    items.sort(key=lambda item: item.path.name != "test_soak.py")
     if "PICTURES" in os.environ:
         items[:] = [item for item in items if "camera" in getattr(item, "fixturenames", ())]
 

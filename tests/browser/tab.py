@@ -177,12 +177,12 @@ class Tab:
         """Run statements, in which `arguments` are the arguments."""
         self.driver.execute_script(f"{statements}\n;", *arguments)
 
-    def wait_for(self, expression: str, *arguments: Any) -> None:
+    def wait_for(self, expression: str, *arguments: Any, patience: float = PATIENCE) -> None:
         """Wait until an expression is true, over reloads and over names that are not there yet."""
-        self._wait(expression, lambda expression: self.evaluate(expression, *arguments))
+        self._wait(expression, lambda expression: self.evaluate(expression, *arguments), patience)
 
-    def _wait(self, expression: str, evaluate: Callable[[str], Any]) -> None:
-        end = time.monotonic() + PATIENCE
+    def _wait(self, expression: str, evaluate: Callable[[str], Any], patience: float = PATIENCE) -> None:
+        end = time.monotonic() + patience
         seen: object = None
         while time.monotonic() < end:
             try:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.fleet import Fleet, fleet
 from tests.browser.note import address, is_synced, say, sees, write
-from tests.browser.tab import Tab
+from tests.browser.tab import PATIENCE, Tab
 
 APP = "tests.browser.apps.expiring"
 
@@ -17,7 +17,8 @@ async def expires(tab: Tab, servers: Fleet) -> None:
     """Let the log-in expire, and the connection be lost."""
     tab.evaluate("fetch('/expire').then(() => true)")
     await servers.kill()
-    tab.wait_for("document.documentElement.dataset.stashState === 'refused'")
+    # After an outage, attempts are up to five seconds apart, and three of them count.
+    tab.wait_for("document.documentElement.dataset.stashState === 'refused'", patience=4 * PATIENCE)
 
 
 @pytest.mark.parametrize("login", ["quart-auth", "session"])

@@ -9,7 +9,7 @@ import { digest } from "./merge.js";
  * @property {string} name
  * @property {string} row the `data-stash-key` of the row that it is in; empty if there is none
  * @property {number} index which of the fields of this name
- * @property {Value} base what the page had there when the user began
+ * @property {Value} base what the server had there when the user began: what it rendered, or has taken since
  * @property {Value} [bare] what the HTML said then, where the base is something else
  * @property {Value} mine
  * @property {Value[]} [sent] what stood here when the form was submitted, for each submit that is not dealt with yet

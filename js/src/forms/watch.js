@@ -84,9 +84,8 @@ export class Watcher {
         if (moved) this.#rendered(element);
       } else if (part && isEditable(part)) {
         parts.add(part);
-      } else if (!concerned) {
-        concerned = matches(element, "textarea, select, optgroup, option");
-        concerned ||= addedNodes.length > 0 && this.told.growth();
+      } else {
+        concerned ||= matches(element, "textarea, select, optgroup, option") || (addedNodes.length > 0 && this.told.growth());
         if (type !== "childList") continue;
         for (const node of addedNodes) this.#dealt(node);
         const controls = (!concerned || moved) && [...addedNodes, ...removedNodes].some(holdsControls);
