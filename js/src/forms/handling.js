@@ -120,6 +120,15 @@ export class Handling {
     }
   }
 
+  /**
+   * @param {Field} field
+   * @returns {Value | null | undefined} what stood in it before the page began to handle what it is handling, if that is known
+   */
+  before(field) {
+    const [control] = field.controls;
+    return control && this.#before.get(control);
+  }
+
   /** The page has moved on: what its scripts have set since is the page's, and what was changed before is no matter of it. */
   movedOn() {
     this.#before.clear();

@@ -445,7 +445,8 @@ export class Forms extends EventTarget {
   #known(field) {
     const entry = this.records.get(field.form, field.key);
     const isRead = entry?.control && entry.control === field.controls[0] && !this.page.isDirty(field);
-    return field.secret ? null : isRead && !entry.file ? entry.mine : read(field);
+    if (field.secret) return null;
+    return isRead && !entry.file ? entry.mine : (this.handling.before(field) ?? read(field));
   }
 
   /** @returns {boolean} whether it has, and some of them are not any more */
