@@ -59,7 +59,7 @@ export class Adopter {
     this.#kept = kept;
     const { page } = this;
     page.active = wasActive();
-    this.#each((field) => {
+    this.page.each((field) => {
       const now = read(field);
       this.#isNew(field);
       if (now === null || same(now, rendered(field))) return;
@@ -72,7 +72,7 @@ export class Adopter {
 
   /** Takes what stands in controls that have come into the page for the page's: scripts set the values of what they make. */
   rendered() {
-    this.#each((field) => {
+    this.page.each((field) => {
       if (this.#isNew(field) && !this.page.isUsers(field)) takeAsIs(field);
     });
   }
@@ -85,7 +85,7 @@ export class Adopter {
 
   /** @param {Field | null} [spared] */
   #takeRest(spared = null) {
-    this.#each((field) => {
+    this.page.each((field) => {
       this.#isNew(field);
       if (field !== spared && !this.page.isUsers(field)) takeAsIs(field);
     });
@@ -98,7 +98,7 @@ export class Adopter {
    */
   begin(control) {
     const field = this.page.fieldOf(control);
-    if (field && !field.secret && !this.page.isUsers(field)) takeAsIs(field);
+    if (field && !this.page.isUsers(field)) this.page.attempt(field, takeAsIs);
   }
 
   /**
@@ -143,7 +143,7 @@ export class Adopter {
   beforeBrowser() {
     this.page.settle();
     const before = (this.#before = /** @type {Map<Field, Value | null>} */ (new Map()));
-    this.#each((field) => before.set(field, read(field)));
+    this.page.each((field) => before.set(field, read(field)));
   }
 
   /** Undoes what the browser did to the fields that are the user's or decided about. */
@@ -151,7 +151,7 @@ export class Adopter {
     const before = this.#before;
     this.#before = null;
     if (!before) return;
-    this.#each((field) => {
+    this.page.each((field) => {
       const [then, now] = [before.get(field) ?? null, read(field)];
       if (now === null || (then !== null && same(now, then))) return;
       const expected = this.reconciler.expected(field);
@@ -220,19 +220,6 @@ export class Adopter {
     if (known.includes(digest(rendered(field)))) take(field, now);
     else revert(field);
     return true;
-  }
-
-  /** @param {(field: Field) => void} action */
-  #each(action) {
-    for (const { fields } of this.page.forms.values()) {
-      for (const field of fields.values()) {
-        try {
-          if (!field.secret) action(field);
-        } catch (error) {
-          this.page.report(error, field.form, field.name);
-        }
-      }
-    }
   }
 }
 

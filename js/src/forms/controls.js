@@ -152,6 +152,29 @@ export class Controls {
     if (!this.records.get(field.form, field.key)) this.renderedAnew(control);
   }
 
+  /**
+   * Every field by itself, but no secret: an error in one holds up no other.
+   *
+   * @param {(field: Field) => void} action
+   */
+  each(action) {
+    for (const { fields } of this.forms.values()) {
+      for (const field of fields.values()) this.attempt(field, action);
+    }
+  }
+
+  /**
+   * @param {Field} field
+   * @param {(field: Field) => void} action is not done with a secret
+   */
+  attempt(field, action) {
+    try {
+      if (!field.secret) action(field);
+    } catch (error) {
+      this.report(error, field.form, field.name);
+    }
+  }
+
   /** @param {Field} field */
   begin(field) {
     const entry = this.records.get(field.form, field.key);
@@ -193,12 +216,10 @@ export class Controls {
   /** @returns {[Field, Entry][]} the fields that show what was put back, and that nobody has touched since */
   restored() {
     const found = /** @type {[Field, Entry][]} */ ([]);
-    for (const [name, { fields }] of this.forms) {
-      for (const entry of this.records.of(name)) {
-        const field = fields.get(fieldKey(entry));
-        if (entry.shown && field && field.controls[0] === entry.control) found.push([field, entry]);
-      }
-    }
+    this.each((field) => {
+      const entry = this.records.get(field.form, field.key);
+      if (entry?.shown && field.controls[0] === entry.control) found.push([field, entry]);
+    });
     return found;
   }
 
@@ -241,11 +262,7 @@ export class Controls {
   /** @param {Field} field */
   settleField(field) {
     this.#dirty.delete(field);
-    try {
-      if (!field.secret && !this.isSecret(field.form, field.name)) this.#record(field);
-    } catch (error) {
-      this.report(error, field.form, field.name);
-    }
+    if (!this.isSecret(field.form, field.name)) this.attempt(field, () => this.#record(field));
   }
 
   /**

@@ -8,7 +8,6 @@
 import { read } from "./capture.js";
 import { isOffered } from "./kinds.js";
 import { same } from "./merge.js";
-import { fieldKey } from "./entry.js";
 import { isFiring } from "./restore.js";
 
 /** @typedef {import("./capture.js").Field} Field */
@@ -112,12 +111,10 @@ export class Handling {
   }
 
   #expect() {
-    for (const { fields } of this.page.forms.values()) {
-      for (const field of fields.values()) {
-        const [control] = field.controls;
-        if (control && this.#isUntold(field)) this.#before.set(control, read(field));
-      }
-    }
+    this.page.each((field) => {
+      const [control] = field.controls;
+      if (control && this.#isUntold(field)) this.#before.set(control, read(field));
+    });
   }
 
   /**
@@ -139,28 +136,28 @@ export class Handling {
   reread() {
     if (!this.#going) return;
     this.page.settle();
-    this.#resets();
-    for (const [control, before] of this.#before) {
-      const field = this.page.fieldOf(control);
-      const now = field && this.#isUntold(field) ? read(field) : null;
-      if (!field || !now || !before || same(now, before)) continue;
+    this.page.each((field) => {
+      if (!this.#isUntold(field)) return this.#reset(field);
+      const before = this.before(field);
+      const now = before ? read(field) : null;
+      if (!before || !now || same(now, before)) return;
       this.page.begin(field);
       field.base = before;
       this.page.settleField(field);
-    }
+    });
   }
 
-  /** What the user had entered, and scripts have reset, is meant: also where it can't be chosen any more. */
-  #resets() {
-    const { forms, records } = this.page;
-    for (const [name, { fields }] of forms) {
-      for (const entry of records.of(name)) {
-        const field = fields.get(fieldKey(entry));
-        if (!field?.controls[0] || !entry.control || entry.unsettled || entry.file || field.kind === "scroll") continue;
-        if (!isOffered(field, entry.mine)) records.drop(name, entry);
-        else if (entry.control === field.controls[0]) this.page.settleField(field);
-      }
-    }
+  /**
+   * What the user had entered, and scripts have reset, is meant: also where it can't be chosen any more.
+   *
+   * @param {Field} field
+   */
+  #reset(field) {
+    const { records } = this.page;
+    const entry = records.get(field.form, field.key);
+    if (!field.controls[0] || !entry?.control || entry.unsettled || entry.file || field.kind === "scroll") return;
+    if (!isOffered(field, entry.mine)) records.drop(field.form, entry);
+    else if (entry.control === field.controls[0]) this.page.settleField(field);
   }
 
   /**

@@ -54,6 +54,8 @@ const DAY = 86_400_000;
 const MAX_UNTOLD = 1000;
 /** So many times, a save's interval apart, the forms of another visit are looked at: a router may have to wait for its server. */
 const MAX_LOOKS = 10;
+/** After so many different errors no more are told. */
+const MAX_REPORTED = 100;
 
 /**
  * Makes the recovery of the forms under `root`; nothing happens before `start()`.
@@ -73,6 +75,8 @@ export function createForms(options) {
 export class Forms extends EventTarget {
   /** @type {Record<Told, Event[] | null>} events that nobody has listened for yet */
   #untold = { restored: [], conflict: [], oversize: [] };
+  /** What went wrong, so that it is told once. @type {Set<string>} */
+  #reported = new Set();
   #loaded = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #looking = null;
@@ -598,11 +602,16 @@ export class Forms extends EventTarget {
   }
 
   /**
+   * Tells of an error once, though fields are read again and again.
+   *
    * @param {unknown} error
    * @param {string} form
    * @param {string} [field]
    */
   #report(error, form, field) {
+    const what = JSON.stringify([form, field, String(error)]);
+    if (this.#reported.has(what) || this.#reported.size >= MAX_REPORTED) return;
+    this.#reported.add(what);
     complain(error);
     this.#emit("restored", { form, field: field ?? null, outcome: "skipped", why: "error" });
   }

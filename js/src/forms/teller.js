@@ -13,6 +13,7 @@ import { announce, checks, isUnheard, write } from "./restore.js";
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./merge.js").Value} Value */
 
 /**
  * How often the page is told, between two writes to storage, that a field was put back: one that renders a form anew for
@@ -21,7 +22,7 @@ import { announce, checks, isUnheard, write } from "./restore.js";
 const MAX_WRITES = 10;
 
 export class Teller {
-  /** What the page was told of and is to be looked at again. @type {Map<Entry, { form: string, again: boolean }>} */
+  /** What the page was told of and is to be looked at again; `put`: what stood there then. @type {Map<Entry, { form: string, again: boolean, put: Value }>} */
   #unsettled = new Map();
   /** Whether a field was not compared, since the page was being told of it. */
   passedOver = false;
@@ -45,7 +46,11 @@ export class Teller {
     if (entry.acts === "left" && !isReload()) this.records.put(form, Object.assign(entry, { acts: true }));
     if (entry.acts === true || ++entry.writes > MAX_WRITES) return;
     // What was decided against the user is the page's own from here on.
-    if (this.records.get(form, field.key) === entry) this.#unsettled.set(entry, { form, again: !entry.unsettled });
+    if (this.records.get(form, field.key) === entry) {
+      // Of HTML, a sanitizer may have left less.
+      const put = (field.kind === "html" && read(field)) || entry.mine;
+      this.#unsettled.set(entry, { form, again: !entry.unsettled, put });
+    }
     entry.unsettled = true;
     if (this.#unsettled.size === 1) setTimeout(() => this.#lookAgain());
     this.#told.set(entry, form);
@@ -71,11 +76,11 @@ export class Teller {
     this.#unsettled.clear();
     let anew = this.passedOver;
     this.passedOver = false;
-    for (const [entry, { form, again }] of all) {
+    for (const [entry, { form, again, put }] of all) {
       const field = this.page.forms.get(form)?.fields.get(fieldKey(entry));
       const isOurs = field && this.records.get(form, field.key) === entry && entry.control === field.controls[0];
       const now = isOurs && !this.guard.protects(field.controls) ? read(field) : null;
-      if (!field || !now || same(now, entry.mine)) {
+      if (!field || !now || same(now, put)) {
         entry.unsettled = false;
         if (now) entry.shown &&= now;
         continue;
