@@ -59,6 +59,7 @@ class Model:
         entries: the fields that the user has changed.
         number: of the newest submit.
         refusing: whether storage takes nothing new.
+        path: where the page is.
         due: conflicts that the last step must tell of.
         true: conflicts that there are.
     """
@@ -73,7 +74,9 @@ class Model:
         self.refusing = False
         self.due: set[Told] = set()
         self.true: set[Told] = set()
+        self.path = "/"
         self._stored: dict[str, Stored] = {}
+        self._places = {self.path: self._stored}
         self.number = 0
         # Forms that have been submitted, with the numbers that are not dealt with yet.
         self._submitted: dict[str, list[int]] = {}
@@ -176,6 +179,11 @@ class Model:
                 self._taken.pop(place, None)
         self._drop({place for place in self.entries if place.form == form})
         self._deal_with({place for place in self.shown if place.form == form})
+
+    @property
+    def has_submitted(self) -> bool:
+        """Whether a form was submitted of which something is left: what is cleared next may be at another path."""
+        return self._submitted != {}
 
     def submit(self, form: str) -> int:
         """The form is submitted as it stands. Returns the number of the submit."""
@@ -310,9 +318,17 @@ class Model:
         self.page = replace(self.page, values={**self.page.values, place: value})
         self.shown[place] = self._merge(place, self.shown[place])
 
-    def load(self, page: Page) -> None:
-        """The page is loaded, again or with something else in it."""
+    def load(self, page: Page, *, at: str | None = None) -> None:
+        """The page is loaded, again or with something else in it; or it moves on by itself, which is no other thing.
+
+        Args:
+            page: what is rendered.
+            at: the path, if it is another one: what was typed at one path is found again there, and nowhere else.
+        """
         self.save()
+        if at is not None:
+            self.path = at
+        self._stored = self._places.setdefault(self.path, {})
         self.refusing = False
         self.entries = {}
         for stored in self._stored.values():

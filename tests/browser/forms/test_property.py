@@ -1,4 +1,4 @@
-"""Random sequences of edits, renderings and reloads: after each step the page shows what the model says.
+"""Random sequences of edits, renderings, reloads, moves and outages: after each step the page shows what the model says.
 
 A deeper run: `pytest tests/browser/forms/test_property.py --hypothesis-profile=deep -o faulthandler_timeout=0`.
 What fails is printed as a list of steps.
@@ -6,6 +6,7 @@ What fails is printed as a list of steps.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from selenium.common.exceptions import WebDriverException
 
 from tests.browser.engines import SECRET
 from tests.browser.site import Site
@@ -199,9 +201,23 @@ class Forms(RuleBasedStateMachine):
     @rule(rendering=renderings)
     def visit(self, rendering: dict[str, Any]) -> None:
         """The page is loaded with something else in it."""
-        self.model.load(self.next_page(**rendering))
+        self.model.load(self.next_page(**rendering), at="/")
         self.visit_now()
         self.check()
+
+    @precondition(lambda self: not self.model.refusing and not self.model.has_submitted)
+    @rule(rendering=renderings, first=st.sampled_from(["pushed", "rendered"]))
+    def move(self, rendering: dict[str, Any], first: str) -> None:
+        """The page moves on to its other path by `pushState`, and renders what is there."""
+        self.model.load(self.next_page(**rendering), at="/2" if self.model.path == "/" else "/")
+        self.do("move", self.model.path, self.model.page.html, first)
+
+    @precondition(lambda self: self.model.is_settled and not self.model.refusing)
+    @rule(how=st.sampled_from(RELOADS))
+    def outage(self, how: Reload) -> None:
+        """The page is loaded again while the server is down, which leads to the browser's own page, and once it is back."""
+        self.model.load(self.model.page)
+        self.outage_now(how)
 
     @rule()
     def hide(self) -> None:
@@ -283,6 +299,23 @@ class Forms(RuleBasedStateMachine):
             self.tab.back(until=f"window.ready && {LOADED}")
         self.check()
 
+    def outage_now(self, how: Reload) -> None:
+        """Load the page that the model has while the server is down, and again."""
+        self.site.body = f'<main id="main">{self.model.page.html}</main>'
+        self.site.stop()
+        try:
+            with suppress(WebDriverException):  # Firefox's driver says that it did not work
+                if how == "refresh":
+                    self.tab.driver.refresh()
+                else:
+                    self.tab.run("setTimeout(() => location.reload())")
+            self.tab.wait_for("!document.querySelector('main#main')")
+        finally:
+            self.site.start()
+        self.tab.driver.refresh()
+        self.tab.wait_for("window.ready")
+        self.check()
+
     def check(self) -> None:
         """The page is as the model has it."""
         compare(self.model, self.look())
@@ -317,6 +350,12 @@ class FastForms(Forms):
 
     def reload_now(self, how: Reload | Literal["back"]) -> None:
         self.visit_now()
+
+    def outage_now(self, how: Reload) -> None:
+        self.visit_now()
+
+    def move(self) -> None:
+        """By no script alone: it is only a user who is known to have done something in the page that has moved on."""
 
     def check(self) -> None:
         """Later."""

@@ -180,7 +180,9 @@ show();
 def test_moved_on_by_a_click(page: FormPage) -> None:
     """What a script fills in for another record, as it handles the click that leads there, is that record's own."""
     lead = "document.querySelector('button').addEventListener('click', () => go('/2'));"
-    page.open('<input name="a"><input name="b"><button type="button">2</button>', script=PLACES + BEGIN + lead)
+    page.open(
+        '<input name="a"><input name="b"><button type="button">2</button>', script=PLACES + BEGIN + lead
+    )
     page.press("!", on="[name=b]")
     page.click("button")
     page.wait_for("document.forms[0].a.value === 'of /2'")
