@@ -8,7 +8,8 @@
 
 import { Idiomorph } from "idiomorph";
 
-import { attribute, closest, formName, isCustom, isEditable, nameOf } from "./forms/dom.js";
+import { attribute, closest, formName, isCustom, isEditable, isFilledIn, nameOf, nativeValue, setNatively } from "./forms/dom.js";
+import { going, stay, staySized } from "./opened.js";
 
 /** @typedef {import("./forms/dom.js").Control} Control */
 /**
@@ -35,8 +36,8 @@ const OWN = "data-quart-stash-id";
 const RADIO = "input[type=radio]";
 
 /**
- * Morph an element to HTML that a view has sent. What the user has typed, chosen, opened or scrolled stays, with focus,
- * caret, selection and composition; what the HTML says of these fields counts as the page's side of the three-way merge.
+ * Morph an element to HTML that a view has sent. What the user has typed, chosen, opened, sized or scrolled stays, with
+ * focus, caret, selection and composition; what the HTML says of these fields counts as the page's side of the three-way merge.
  *
  * @param {Element} target
  * @param {string | Node | Node[]} html as for idiomorph, trusted as the page itself is
@@ -56,6 +57,8 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
   const kept = new WeakMap();
   /** @type {Map<HTMLSelectElement, string[]>} */
   const chosen = new Map();
+  const sizes = /** @type {Map<Element, () => void>} */ (new Map());
+  const arrived = going(scope);
   const others = /** @type {Set<Element>} */ (new Set(scope.querySelectorAll(RADIO)));
   try {
     /** @type {typeof Idiomorph} */ (idiomorph).morph(target, fresh, {
@@ -65,7 +68,11 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
           if (old instanceof HTMLElement && next instanceof HTMLElement && keeps(forms, old)) {
             keep(forms, kept, old, next);
             if (old instanceof HTMLSelectElement) chosen.set(old, Array.from(old.selectedOptions, ({ value }) => value));
+          } else if (old instanceof Element && next instanceof Element) {
+            stay(old, next);
           }
+          const size = old instanceof Element && next instanceof Element && staySized(old, next);
+          if (size) sizes.set(old, size);
           return true;
         },
         beforeAttributeUpdated: (name, element) => !kept.has(ownerOf(element)) || !isLive(element, name),
@@ -73,6 +80,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
           if (!(old instanceof Element && next instanceof Element)) return;
           if (kept.has(ownerOf(old))) renderDefaults(old, next);
           else others.delete(old);
+          sizes.get(old)?.();
         },
       },
     });
@@ -81,6 +89,7 @@ export function morph(target, html, { style = "outerHTML", idiomorph = Idiomorph
     // One that was checked takes the choice from the others when it comes to its new place.
     for (const radio of scope.querySelectorAll(RADIO)) if (!others.has(radio)) check(/** @type {HTMLInputElement} */ (radio));
     for (const named of scope.querySelectorAll(`[id^="${PREFIX}"]`)) giveBackId(named);
+    arrived();
     for (const form of forms) form.update();
   }
 }
@@ -178,6 +187,8 @@ function keep(forms, kept, old, next) {
     next.replaceChildren(...Array.from(old.childNodes, (node) => node.cloneNode(true)));
   } else if (old.matches("details, dialog")) {
     theirs(attribute(next, "open") === null ? [] : ["open"]);
+  } else if (isFilledIn(old)) {
+    theirs([attribute(next, "value") ?? ""]);
   } else if (isCustom(old)) {
     const { checked } = /** @type {{ checked?: unknown }} */ (old);
     const value = attribute(next, "value");
@@ -214,8 +225,9 @@ function isLive(element, name) {
  * @param {Element} next
  */
 function renderDefaults(old, next) {
-  if (old.matches("details, dialog") || isCustom(old)) return;
-  const { value: text, checked } = /** @type {HTMLInputElement} */ (old);
+  if (old.matches("details, dialog") || isCustom(old) || isFilledIn(old)) return;
+  const { checked } = /** @type {HTMLInputElement} */ (old);
+  const text = old instanceof HTMLInputElement ? nativeValue(old) : "";
   for (const name of ["value", "checked", "selected"]) {
     const value = attribute(next, name);
     if (!isLive(old, name) || value === attribute(old, name)) continue;
@@ -223,6 +235,6 @@ function renderDefaults(old, next) {
     else old.setAttribute(name, value);
   }
   if (!(old instanceof HTMLInputElement)) return;
-  if (old.value !== text) old.value = text;
+  if (nativeValue(old) !== text) setNatively(old, "value", text);
   if (old.checked !== checked) old.checked = checked;
 }

@@ -12,7 +12,7 @@ import { MARK, Visits, frame, random } from "./visits.js";
 /** @typedef {import("./storage.js").StorageLike} StorageLike */
 /**
  * @typedef {object} Forms stashed forms, as `forms/index.js` makes them
- * @property {(options?: { foreign?: boolean }) => void} start
+ * @property {(options?: { foreign?: boolean, kept?: boolean }) => void} start
  * @property {(within?: any) => Pairs} pairs
  * @property {(within?: any) => import("./frames.js").Names} empty
  * @property {(form: string, within?: any) => boolean} holds
@@ -73,6 +73,8 @@ export class Page {
     this.visits = new Visits(this.areas.tab);
     /** Whether this history entry was another user's before: the browser may put back what they typed. */
     this.foreign = this.marked && this.visits.foreign;
+    /** Whether what was typed on this visit before is in storage, as far as that had room. */
+    this.kept = this.marked && this.areas.tab.persistent && this.visits.known;
     if (this.marked) {
       // What has ended still goes up once, from its own visit: the server judges it, and says so.
       this.areas.tab.sweep({ late: (key) => key.endsWith(`@${this.visits.place}`), foreign: (key) => key.startsWith(MARK) });
@@ -168,7 +170,7 @@ export class Page {
     try {
       const forms = this.#createForms({ root, storage, now: this.areas.tab.now });
       this.#forms.set(root, forms);
-      forms.start({ foreign: this.foreign });
+      forms.start({ foreign: this.foreign, kept: this.kept });
       forms.restore();
       const flush = () => forms.flush();
       watch({ leaving: flush, hide: flush, hidden: flush, show: () => forms.revive() });

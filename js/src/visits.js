@@ -27,6 +27,8 @@ import { granted } from "./storage.js";
 export const MARK = "identity@";
 const TAG = "quart-stash";
 const ENTRY = "quart-stash-entry";
+/** How many entries browsers keep. Once there are so many, their number tells nothing any more. */
+const FULL = new Set([50, 100]);
 
 export class Visits {
   #area;
@@ -53,6 +55,8 @@ export class Visits {
     const [path, address] = here();
     const mark = this.#mark(entry);
     const known = mark?.path === path ? mark : this.#found(entry, address);
+    /** Whether the page was here before, and noted that. */
+    this.known = known !== undefined;
     if (mark && known !== mark) area.write(MARK + random(), { ...mark, left: true, gone: true });
     this.#home = known?.place.replace(/\/.*/, "") ?? entry;
     this.#arrive(entry, path, address, known?.place ?? `${this.#home}/${address}`);
@@ -68,7 +72,9 @@ export class Visits {
       const { state, length } = history;
       // WebKit loses the state of an entry whose address was changed while the page was on its way out. Otherwise an entry
       // without our state is a new one, unless there are no more entries than before: then the page has replaced its state.
-      const name = reloaded ?? (length === this.#length ? this.#entry : random());
+      // In a history that is full it is a new one at another address, since the page may as well have replaced that.
+      const isReplaced = length === this.#length && (!FULL.has(length) || globalThis.location?.href === this.#href);
+      const name = reloaded ?? (isReplaced ? this.#entry : random());
       try {
         if (typeof state === "object") history.replaceState({ ...state, [TAG]: name }, "");
       } catch {
@@ -145,9 +151,9 @@ export class Visits {
     /** @type {Map<string, string>} */
     const listed = new Map(navigation?.entries?.().map((/** @type {any} */ { key, url }) => [key, url]));
     // Without such a list, only a frame is known to lose its entry where it stands. A new window has a copy of its opener's.
-    const replaces = navigation ? !(opener && history.length === 1) && !isPrerendered() : frame() !== "";
+    const replaces = navigation ? !(opener && history.length === 1) && !isPrerendered() : frame() !== "" && !isLedTo();
     // Of a page that is loaded anew the number of entries does not tell: the browser's own page may have been one.
-    const same = isReloaded() ? part(spot()) : spot();
+    const same = wayOfLoading() === "reload" ? part(spot()) : spot();
     // A history that is full does not grow: but a page that can be come back to still has its frames.
     const others = new Set(tab()?.entries().map((/** @type {any} */ { key }) => key));
     others.delete(tab()?.currentEntry?.key);
@@ -211,14 +217,19 @@ function tab() {
 /** @param {string} spot @returns {string} without the number of entries */
 const part = (spot) => spot.replace(/^\d* /, "");
 
-/** @returns {boolean} whether the tab's page was loaded anew; of one of another origin it can't be told */
-function isReloaded() {
+/** @returns {string | undefined} how the tab's page was loaded; of one of another origin it can't be told */
+function wayOfLoading() {
   try {
     const { performance } = /** @type {any} */ (globalThis).top ?? globalThis;
-    return performance.getEntriesByType("navigation")[0]?.type === "reload";
+    return performance.getEntriesByType("navigation")[0]?.type;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+/** @returns {boolean} whether a link may have led to the tab's page, in a history that is full and does not say so */
+function isLedTo() {
+  return FULL.has(globalThis.history?.length) && wayOfLoading() === "navigate";
 }
 
 /** @returns {string | null} the history entry that this page was in before it was loaded anew */

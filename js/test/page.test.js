@@ -796,8 +796,8 @@ test("forms hear that their page is back from the browser's cache", () => {
   assert.equal(page.forms.calls.at(-1), "revive");
 });
 
-test("forms are told when the tab was another user's before", () => {
-  assert.deepEqual(page.forms.options, { foreign: false });
-  assert.deepEqual(tab.load({ identity: "alice" }).forms.options, { foreign: false });
-  assert.deepEqual(tab.load({ identity: "bob" }).forms.options, { foreign: true });
+test("forms are told when the tab was another user's before, and whether all that was typed here is kept", () => {
+  assert.deepEqual(page.forms.options, { foreign: false, kept: false });
+  assert.deepEqual(tab.load({ identity: "alice" }).forms.options, { foreign: false, kept: true });
+  assert.deepEqual(tab.load({ identity: "bob" }).forms.options, { foreign: true, kept: false });
 });

@@ -33,6 +33,7 @@ class Site:
         script: the module that runs in it, which can import the sources from `/js/`, and packages from `/modules/`; then `window.ready` is true.
         pages: whole pages, by their paths, in place of that.
         asked: the paths that were asked for.
+        bundles: modules by name, which are at `/bundled/NAME`.
         held: until it is set, a page with `/held.css` in it is loading.
     """
 
@@ -41,6 +42,7 @@ class Site:
         self.script = ""
         self.pages: dict[str, str] = {}
         self.asked: list[str] = []
+        self.bundles: dict[str, str] = {}
         self.held = threading.Event()
         site = self
 
@@ -117,6 +119,8 @@ class Site:
             return "text/javascript", (STATIC / path.removeprefix("/static/")).read_bytes()
         if path.startswith("/modules/"):
             return "text/javascript", (MODULES / path.removeprefix("/modules/")).read_bytes()
+        if path.startswith("/bundled/"):
+            return "text/javascript", self.bundles[path.removeprefix("/bundled/")].encode()
         if path == "/held.css":
             self.held.wait(20)
             return "text/css", b""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from selenium.common.exceptions import NoSuchFrameException, WebDriverException
 from selenium.webdriver import ActionChains, Keys
@@ -70,6 +70,9 @@ try {
 """
 
 
+Reload = Literal["reload", "refresh"]
+RELOADS: tuple[Reload, ...] = ("reload", "refresh")
+
 _LEAVING = itertools.count(1)
 
 
@@ -98,15 +101,19 @@ class Tab:
             self._travel(f"location.href = {json.dumps(url)}", until)
         else:
             self.driver.get(url)
-            self.wait_for(until)
+            self._wait(until, self._peek)
 
-    def reload(self) -> None:
-        """Load the page again."""
-        if self.browser.engine == "webkit":
+    def reload(self, how: Reload = "reload") -> None:
+        """Load the page again.
+
+        Args:
+            how: `reload`, as a user does; or `refresh`, the driver's way, after which Firefox puts back no field.
+        """
+        if how == "reload" or self.browser.engine == "webkit":
             self._travel("location.reload()", LOADED)
         else:
             self.driver.refresh()
-            self.wait_for(LOADED)
+            self._wait(LOADED, self._peek)
 
     def back(self, steps: int = 1, *, until: str = LOADED) -> None:
         """Go back to another document of the tab's history."""
@@ -120,7 +127,7 @@ class Tab:
         # The drivers of Firefox and WebKit may wait for ever for a document that the browser has kept.
         if self.browser.engine == "chromium" and abs(steps) == 1:
             (self.driver.back if steps < 0 else self.driver.forward)()
-            self.wait_for(until)
+            self._wait(until, self._peek)
         else:
             self._travel(f"history.go({steps})", until)
 
@@ -134,7 +141,21 @@ class Tab:
         else:
             leaving = next(_LEAVING)
             self.run(f"window.leaving = {leaving}; setTimeout(() => {{ {script}; }})")
-            self.wait_for(f"window.leaving !== {leaving} && ({until})")
+            self._wait(f"window.leaving !== {leaving} && ({until})", self._peek)
+
+    def _peek(self, expression: str) -> Any:
+        """Evaluate while a page is loading: in Chromium a script of the driver counts as an act of the user."""
+        if self.browser.engine != "chromium":
+            return self.evaluate(expression)
+        how = {
+            "expression": f"(async () => (\n{expression}\n))()",
+            "awaitPromise": True,
+            "returnByValue": True,
+        }
+        answer = self.driver.execute("executeCdpCommand", {"cmd": "Runtime.evaluate", "params": how})["value"]
+        if "exceptionDetails" in answer:
+            raise WebDriverException(str(answer["exceptionDetails"]))
+        return answer["result"].get("value")
 
     @property
     def url(self) -> str:
@@ -158,11 +179,14 @@ class Tab:
 
     def wait_for(self, expression: str, *arguments: Any, patience: float = PATIENCE) -> None:
         """Wait until an expression is true, over reloads and over names that are not there yet."""
+        self._wait(expression, lambda expression: self.evaluate(expression, *arguments), patience)
+
+    def _wait(self, expression: str, evaluate: Callable[[str], Any], patience: float = PATIENCE) -> None:
         end = time.monotonic() + patience
         seen: object = None
         while time.monotonic() < end:
             try:
-                seen = self.evaluate(expression, *arguments)
+                seen = evaluate(expression)
             except WebDriverException as error:
                 # Of a page that is being left, or of a name that is not there yet.
                 seen = error.msg
@@ -222,6 +246,17 @@ class Tab:
         mouse = ActionBuilder(self.driver, duration=0)
         mouse.pointer_action.move_to_location(x, y)  # type: ignore[no-untyped-call]
         mouse.pointer_action.click()
+        mouse.perform()
+
+    def drag(self, selector: str, right: int, down: int) -> None:
+        """Drag the lower right corner of an element."""
+        corner = "(({ right, bottom }) => [right - 4, bottom - 4].map(Math.round))(document.querySelector(a[0]).getBoundingClientRect())"
+        x, y = self.evaluate(corner, selector)
+        mouse = ActionBuilder(self.driver, duration=0)
+        mouse.pointer_action.move_to_location(x, y)  # type: ignore[no-untyped-call]
+        mouse.pointer_action.pointer_down()  # type: ignore[no-untyped-call]
+        mouse.pointer_action.move_to_location(x + right, y + down)  # type: ignore[no-untyped-call]
+        mouse.pointer_action.pointer_up()  # type: ignore[no-untyped-call]
         mouse.perform()
 
     def check(self, selector: str) -> None:

@@ -6,7 +6,7 @@
 
 import { attribute, closest, controlsOf, isDisabled, nameOf } from "./dom.js";
 import { isSecret, isSwitchedOff } from "./exclude.js";
-import { KINDS, isGroup, isRemembered, kindOf, remember } from "./kinds.js";
+import { KINDS, isGroup, isMeant, isRemembered, kindOf, remember } from "./kinds.js";
 import { fieldKey } from "./entry.js";
 import { same } from "./merge.js";
 
@@ -98,7 +98,7 @@ export function read({ kind, controls }) {
 }
 
 /**
- * What the server rendered into a field.
+ * What the HTML says of a field.
  *
  * @param {Field} field
  * @returns {Value}
@@ -107,34 +107,32 @@ export function rendered({ kind, controls }) {
   return controls.length > 0 ? KINDS[kind].rendered(controls) : [];
 }
 
-/** What a server has taken since it rendered a control, and what it had rendered there. @type {WeakMap<Control, [Value, Value]>} */
+/** What stands for the HTML's value in a control, and what the HTML said then. @type {WeakMap<Control, [Value, Value]>} */
 const taken = new WeakMap();
 
 /**
- * What a server has in a field, as far as the page knows: what it rendered, or has taken since.
+ * What the page has in a field: what a server has taken or a script has set there, or else what the HTML says. The newest counts.
  *
  * @param {Field} field
  * @returns {Value}
  */
 export function theirs(field) {
-  const page = rendered(field);
-  const [value, over] = takenFrom(field) ?? [page, page];
-  return same(over, page) ? value : page;
+  return takenFrom(field)?.[0] ?? rendered(field);
 }
 
 /**
- * A server has taken this. Until it renders the field anew, that is what it has.
+ * From now on this is what the page has in a field, until the HTML says something else.
  *
  * @param {Field} field
  * @param {Value} value
  */
 export function take(field, value) {
   const [control] = field.controls;
-  if (control && field.kind !== "file") taken.set(control, [value, rendered(field)]);
+  if (control && field.kind !== "file") taken.set(control, [value, bare(field)]);
 }
 
 /**
- * The page begins anew with a field.
+ * What the page has in a field is what its HTML says.
  *
  * @param {Field} field
  */
@@ -149,7 +147,56 @@ export function takeBack({ controls: [control] }) {
 export const isTaken = (field) => takenFrom(field) !== undefined;
 
 /**
+ * Takes what stands in a field for the page's, since it is nobody else's.
+ *
+ * @param {Field} field
+ */
+export function takeAsIs(field) {
+  const now = FILLED.has(field.kind) ? read(field) : null;
+  if (now === null) return;
+  if (same(now, rendered(field))) takeBack(field);
+  else take(field, now);
+}
+
+/** Kinds that a script sets without a word; of the others each change is seen. */
+const FILLED = new Set(["text", "select", "radio", "checkbox", "custom"]);
+
+/**
+ * @param {Field} field
+ * @returns {boolean} whether the page says anything about the field
+ */
+export function says(field) {
+  return takenFrom(field) !== undefined || isMeant(field.controls);
+}
+
+/**
+ * @param {Field} field
+ * @returns {Value | undefined} what the HTML says where a script has set something else
+ */
+export function bareOf(field) {
+  return takenFrom(field)?.[1];
+}
+
+/**
+ * @param {Field} field
+ * @param {Value | undefined} before what the HTML said where a script had set something else
+ * @returns {boolean} whether the HTML says that again, and no script has set anything yet
+ */
+export function isUnsaid(field, before) {
+  return before !== undefined && !takenFrom(field) && same(before, bare(field));
+}
+
+/**
  * @param {Field} field
  * @returns {[Value, Value] | undefined}
  */
-const takenFrom = ({ controls: [control] }) => control && taken.get(control);
+function takenFrom(field) {
+  const [control] = field.controls;
+  const found = control && taken.get(control);
+  return found && same(found[1], bare(field)) ? found : undefined;
+}
+
+/** @param {Field} field @returns {Value} */
+function bare(field) {
+  return isMeant(field.controls) ? rendered(field) : [];
+}

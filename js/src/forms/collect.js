@@ -6,6 +6,7 @@
 
 import { read } from "./capture.js";
 import { fieldKey } from "./entry.js";
+import { plainly } from "./kinds.js";
 
 /** @typedef {import("./controls.js").Controls} Controls */
 /** @typedef {import("./merge.js").Value} Value */
@@ -74,6 +75,15 @@ function ofEach(page, wanted, of) {
 }
 
 /**
+ * @param {import("./entry.js").Entry | undefined} entry
+ * @param {import("./capture.js").Field} field
+ * @returns {boolean} whether the page was told that the field does not take what is stashed of it
+ */
+function isSkipped(entry, { controls: [control] }) {
+  return entry !== undefined && entry.control !== control && /^(skipped (?!no sanitizer yet)|error)/.test(entry.reported);
+}
+
+/**
  * A name that was touched in one place is there with all its fields: which of them a value belongs to is told by
  * their order only.
  *
@@ -91,8 +101,8 @@ function touched(page, form) {
     const entry = entries.get(field.key);
     entries.delete(field.key);
     if (!names.has(field.name) || field.secret || field.kind === "file" || field.controls.length === 0) continue;
-    found.push([field.name, entry?.mine ?? read(field) ?? []]);
+    found.push([field.name, plainly((isSkipped(entry, field) ? null : entry?.mine) ?? read(field) ?? [])]);
   }
-  for (const { file, name, mine } of entries.values()) if (!file) found.push([name, mine]);
+  for (const { file, name, mine } of entries.values()) if (!file) found.push([name, plainly(mine)]);
   return found;
 }

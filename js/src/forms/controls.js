@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isTaken, read, rendered, scan, takeBack, theirs } from "./capture.js";
+import { bareOf, isTaken, read, rendered, scan, takeBack, theirs } from "./capture.js";
 import { PARTS, closest, controlsOf, formName, isEditable } from "./dom.js";
 import { isCut, isRemembered, remember } from "./kinds.js";
 import { digest, same } from "./merge.js";
@@ -14,6 +14,7 @@ import { entryOf, fieldKey } from "./entry.js";
 /** @typedef {import("./dom.js").Control} Control */
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./entry.js").Entry} Entry */
+/** @typedef {import("./merge.js").Value} Value */
 /** @typedef {import("./records.js").Records} Records */
 /** @typedef {{ form: Element, fields: Map<string, Field> }} Bound */
 /** @typedef {"restored" | "conflict" | "skipped" | "pending"} Outcome */
@@ -28,6 +29,8 @@ export class Controls {
   forms = new Map();
   /** Whether the user has done anything since the page was last rendered. */
   acted = false;
+  /** Whether the user has done anything in this page. Until then, scripts set what the page itself has to say. */
+  active = true;
   /** @type {WeakMap<Control, Field | null>} `null`: nothing to stash in it */
   #fields = new WeakMap();
   /** @type {Set<Field>} */
@@ -127,16 +130,10 @@ export class Controls {
   }
 
   /**
-   * If the page has emptied a control since a server took what stood there, it begins anew with it.
+   * If the page has emptied a field since a server took what stood there, it begins anew with it.
    *
-   * @param {Control} control that the user comes to
+   * @param {Field} field
    */
-  approach(control) {
-    const field = this.#fields.get(control);
-    if (field && isTaken(field)) this.#compare(field);
-  }
-
-  /** @param {Field} field that a server has taken */
   #compare(field) {
     if (this.#dirty.has(field) || this.records.get(field.form, field.key)) return;
     const now = read(field);
@@ -155,10 +152,33 @@ export class Controls {
     if (!this.records.get(field.form, field.key)) this.renderedAnew(control);
   }
 
+  /**
+   * Every field by itself, but no secret: an error in one holds up no other.
+   *
+   * @param {(field: Field) => void} action
+   */
+  each(action) {
+    for (const { fields } of this.forms.values()) {
+      for (const field of fields.values()) this.attempt(field, action);
+    }
+  }
+
+  /**
+   * @param {Field} field
+   * @param {(field: Field) => void} action is not done with a secret
+   */
+  attempt(field, action) {
+    try {
+      if (!field.secret) action(field);
+    } catch (error) {
+      this.report(error, field.form, field.name);
+    }
+  }
+
   /** @param {Field} field */
   begin(field) {
     const entry = this.records.get(field.form, field.key);
-    if (entry) entry.writes = 0;
+    if (entry) Object.assign(entry, { writes: 0, shown: null });
     if (!entry?.control) [field.base, field.page] = [theirs(field), rendered(field)];
     this.#dirty.add(field);
   }
@@ -180,6 +200,42 @@ export class Controls {
     return this.#dirty.has(field);
   }
 
+  /**
+   * @param {Field} field
+   * @returns {boolean} whether what stands there is the user's
+   */
+  isUsers(field) {
+    return this.#dirty.has(field) || Boolean(this.records.get(field.form, field.key)?.control);
+  }
+
+  /** @returns {boolean} whether a script has set what was put back, and the user has done nothing yet */
+  isOverwritten() {
+    return !this.active && this.restored().some(([field, entry]) => !entry.unsettled && isSetAnew(field, entry));
+  }
+
+  /** @returns {[Field, Entry][]} the fields that show what was put back, and that nobody has touched since */
+  restored() {
+    const found = /** @type {[Field, Entry][]} */ ([]);
+    this.each((field) => {
+      const entry = this.records.get(field.form, field.key);
+      if (entry?.shown && field.controls[0] === entry.control) found.push([field, entry]);
+    });
+    return found;
+  }
+
+  /** Notes where the fields of keyed rows stand: a browser that puts them back by itself goes by that. */
+  place() {
+    for (const [name, { fields }] of this.forms) {
+      const keyed = this.records.of(name).filter(({ row }) => row !== "");
+      if (keyed.length === 0) continue;
+      const places = new Map([...fields.keys()].map((key, place) => [key, place]));
+      for (const entry of keyed) {
+        const place = places.get(fieldKey(entry)) ?? entry.place;
+        if (place !== entry.place) this.records.put(name, Object.assign(entry, { place }));
+      }
+    }
+  }
+
   /** Reads the touched fields, also those that have been taken out of the page since. */
   settle() {
     const dirty = [...this.#dirty];
@@ -195,8 +251,8 @@ export class Controls {
     for (const [name, { fields }] of this.forms) {
       for (const entry of this.records.of(name)) {
         const field = fields.get(fieldKey(entry));
-        if (!field?.controls[0] || field.kind === "scroll") continue;
-        if (entry.control === field.controls[0]) this.#dirty.add(field);
+        if (!field?.controls[0] || field.kind === "scroll" || (!this.active && entry.shown)) continue;
+        if (entry.control === field.controls[0] && !entry.unsettled) this.#dirty.add(field);
       }
     }
     for (const control of this.#visited) this.touch(control);
@@ -206,11 +262,7 @@ export class Controls {
   /** @param {Field} field */
   settleField(field) {
     this.#dirty.delete(field);
-    try {
-      if (!field.secret && !this.isSecret(field.form, field.name)) this.#record(field);
-    } catch (error) {
-      this.report(error, field.form, field.name);
-    }
+    if (!this.isSecret(field.form, field.name)) this.attempt(field, () => this.#record(field));
   }
 
   /**
@@ -264,7 +316,7 @@ export class Controls {
       if (!file && same(known.mine, mine)) return; // the browser has put it back: it still is to be compared
       if (!file) this.tell(form, name, "skipped", "typed before it was restored");
     }
-    const base = known?.control ? known.base : (field.base ?? theirs(field));
+    const { base, bare } = known?.control ? known : { base: field.base ?? theirs(field), bare: bareOf(field) };
     // While a submit is under way, what it brings may become the base.
     if (!file && !known?.sent?.length && same(mine, base) && same(mine, theirs(field))) {
       if (known) this.records.drop(form, known);
@@ -274,7 +326,7 @@ export class Controls {
       const page = field.page ?? rendered(field);
       const { said, sent, marks } = known ?? { said: same(base, page) ? undefined : [digest(page)] };
       const how = { file, ...(field.kind === "html" && { html: true }), said, sent, marks };
-      this.records.put(form, entryOf({ name, row, index, base, mine, control, reported, ...how }));
+      this.records.put(form, entryOf({ name, row, index, base, bare, mine, control, reported, ...how }));
     } else {
       known.control = control;
     }
@@ -380,6 +432,16 @@ export class Controls {
     this.#doubles.add(form);
     this.report(new Error("a second form of the same data-stash name is not stashed"), name);
   }
+}
+
+/**
+ * @param {Field} field
+ * @param {Entry} entry
+ * @returns {boolean} whether the field shows something else than it did when it was put back
+ */
+export function isSetAnew(field, { shown }) {
+  const now = read(field);
+  return Boolean(shown && now && !same(now, shown));
 }
 
 /**

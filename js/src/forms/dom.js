@@ -101,6 +101,14 @@ export function isEditable(element) {
 }
 
 /**
+ * @param {Element} element
+ * @returns {boolean} whether it is a hidden input that a widget keeps its value in
+ */
+export function isFilledIn(element) {
+  return element.matches('input[type="hidden"][data-stash]:not([data-stash="off"])');
+}
+
+/**
  * The name of a control in its form, or of a part of the page, as it leaves the page.
  *
  * @param {Control} control
@@ -134,6 +142,17 @@ export function formName(form) {
  */
 export function isDisabled(control) {
   return control.matches(":disabled");
+}
+
+/**
+ * What the browser itself has, and would submit. Mask libraries put an accessor on the element that tells something else.
+ *
+ * @param {NativeControl} control
+ * @returns {string}
+ */
+export function nativeValue(control) {
+  const getter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(control), "value")?.get;
+  return getter ? getter.call(control) : control.value;
 }
 
 /**

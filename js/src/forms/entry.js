@@ -10,17 +10,23 @@ import { digest } from "./merge.js";
  * @property {string} row the `data-stash-key` of the row that it is in; empty if there is none
  * @property {number} index which of the fields of this name
  * @property {Value} base what the server had there when the user began: what it rendered, or has taken since
+ * @property {Value} [bare] what the HTML said then, where the base is something else
  * @property {Value} mine
  * @property {Value[]} [sent] what stood here when the form was submitted, for each submit that is not dealt with yet
  * @property {Mark[]} [marks] the message that each of these went up as
  * @property {number[]} [said] digests of what went up from here: a server that renders one of these has heard it from here
  * @property {boolean} [gone] its row has been taken out of its list; it may come back
+ * @property {number} [place] of a field in a row: which of the form's fields it was
  * @property {boolean} [html] whether the values are HTML
  * @property {boolean} [held] nothing was changed: it only is to stand there until the user has left it
  * @property {boolean} file a file had been chosen; what it was is not kept
  * @property {object | null} control the control of this page that shows it; `null`: it is only a memory so
  *   far
  * @property {string} reported the last outcome that was told, so that each is told once
+ * @property {Value | null} shown what the control showed when this was put back there; `null`: the user has worked on since
+ * @property {true | "left"} [acts] a change to this value has submitted the form, and putting it back must not; `left`: the
+ *   form was read, and the page was left, which a submission does as well as a reload
+ * @property {boolean} [unsettled] the page is being told that it was put back, and may write over it
  * @property {number} writes how often it was put into the page since the user's last edit, or the last write to storage
  */
 
@@ -47,7 +53,7 @@ export const fieldKey = ({ name, index, row }) => `${index}:${row.length}:${row}
  * @returns {Entry}
  */
 export function entryOf(facts) {
-  return { row: "", file: false, control: null, reported: "", writes: 0, ...facts };
+  return { row: "", file: false, control: null, reported: "", shown: null, writes: 0, ...facts };
 }
 
 /**
@@ -72,18 +78,19 @@ export function withDealt(dealt, key, digests) {
  * @param {unknown} stored
  * @param {number} now
  * @param {number} maxAge
- * @returns {{ entries: Map<string, Entry>, dealt: Dealt, submitted: boolean, posted: boolean }}
+ * @returns {{ entries: Map<string, Entry>, dealt: Dealt, submitted: boolean, posted: boolean, refused: boolean }}
  * @throws {TypeError} if it is not what `Records` writes
  */
 export function parseForm(stored, now, maxAge) {
-  const nothing = { entries: new Map(), dealt: new Map(), submitted: false, posted: false };
+  const nothing = { entries: new Map(), dealt: new Map(), submitted: false, posted: false, refused: false };
   if (stored === null || stored === undefined) return nothing;
-  const { at, fields, submitted, posted } = /** @type {Record<string, unknown>} */ (stored);
+  const { at, fields, submitted, posted, refused } = /** @type {Record<string, unknown>} */ (stored);
   if (typeof at !== "number" || !Array.isArray(fields)) throw new TypeError("a stashed form is malformed");
   if (now - at > maxAge) return nothing;
   const changed = fields.filter((field) => field?.held !== true).map(parseEntry);
   const entries = new Map(changed.map((entry) => [fieldKey(entry), entry]));
-  return { entries, dealt: parseDealt(stored), submitted: submitted === true, posted: posted === true };
+  const known = { submitted: submitted === true, posted: posted === true, refused: refused === true };
+  return { entries, dealt: parseDealt(stored), ...known };
 }
 
 /**
@@ -117,9 +124,8 @@ export function dealtWith(stored) {
  * @returns {Entry}
  */
 function parseEntry(stored) {
-  const { name, row = "", index, base, mine, sent, marks, said, gone, html, file } = /** @type {Record<string, unknown>} */ (
-    stored ?? {}
-  );
+  const { name, row = "", index, place, base, bare, mine, sent, marks, said, gone, html, file, acts } =
+    /** @type {Record<string, unknown>} */ (stored ?? {});
   const placed = typeof name === "string" && name !== "" && typeof row === "string" && Number.isInteger(index);
   if (!placed || !isValue(base) || !isValue(mine) || !(sent === undefined || (Array.isArray(sent) && sent.every(isValue)))) {
     throw new TypeError("a stashed field is malformed");
@@ -128,7 +134,8 @@ function parseEntry(stored) {
   const heard = areNumbers(said) ? { said: said.slice(-MAX_SAID) } : {};
   // A script of an older release knows of no marks.
   const went = sent && { sent, marks: areMarks(marks, sent.length) ? marks : sent.map(() => /** @type {Mark} */ (["", 0])) };
-  return { ...entry, ...heard, ...went, ...(gone === true && { gone }), ...(html === true && { html }) };
+  const more = /** @type {Partial<Entry>} */ ({ ...(isValue(bare) && { bare }), ...(Number.isInteger(place) && { place }) });
+  return { ...entry, ...heard, ...went, ...more, ...(gone === true && { gone }), ...(html === true && { html }), ...((acts === true || acts === "left") && { acts }) };
 }
 
 /**

@@ -16,6 +16,7 @@ import { fieldKey } from "./entry.js";
 import { Focus } from "./focus.js";
 import { Guard, hasFocus } from "./guard.js";
 import { isChanged, remember } from "./kinds.js";
+import { Handling } from "./handling.js";
 import { Listener } from "./listen.js";
 import { same } from "./merge.js";
 import { keep, look } from "./misuse.js";
@@ -53,6 +54,8 @@ const DAY = 86_400_000;
 const MAX_UNTOLD = 1000;
 /** So many times, a save's interval apart, the forms of another visit are looked at: a router may have to wait for its server. */
 const MAX_LOOKS = 10;
+/** After so many different errors no more are told. */
+const MAX_REPORTED = 100;
 
 /**
  * Makes the recovery of the forms under `root`; nothing happens before `start()`.
@@ -72,6 +75,8 @@ export function createForms(options) {
 export class Forms extends EventTarget {
   /** @type {Record<Told, Event[] | null>} events that nobody has listened for yet */
   #untold = { restored: [], conflict: [], oversize: [] };
+  /** What went wrong, so that it is told once. @type {Set<string>} */
+  #reported = new Set();
   #loaded = false;
   /** @type {ReturnType<typeof setTimeout> | null} */
   #looking = null;
@@ -119,12 +124,21 @@ export class Forms extends EventTarget {
       conflict: (conflict) => this.#emit("conflict", conflict),
     });
     this.focus = new Focus({ page: this.page, guard: this.guard });
-    this.adopter = new Adopter({ page: this.page, guard: this.guard, reconciler: this.reconciler });
+    const { page, guard, reconciler } = this;
+    this.adopter = new Adopter({ page, guard, reconciler, changed: () => this.#pageChanged() });
+    this.handling = new Handling({
+      page,
+      catchUp: () => {
+        if (this.listener.listening && this.#hasMoved()) this.#pageChanged();
+      },
+      changed: () => this.#schedule(),
+    });
     this.listener = new Listener({
       root,
       page: this.page,
       guard: this.guard,
       adopter: this.adopter,
+      handling: this.handling,
       told: {
         edited: (control) => this.#edited(control),
         isHandled: (control) => this.#sent.has(control) || this.#done.has(control),
@@ -163,20 +177,20 @@ export class Forms extends EventTarget {
   }
 
   /**
-   * Begins to listen. What stands in the fields already, typed before or put back by the browser, counts as
-   * the user's.
+   * Begins to listen. What was typed already counts as the user's.
    *
-   * @param {{ foreign?: boolean }} [options] `foreign`: the tab was another user's before, so that whatever
-   *   the browser puts back is theirs, and is taken out again
+   * @param {{ foreign?: boolean, kept?: boolean }} [options] `foreign`: the tab was another user's before, so that whatever
+   *   the browser puts back is theirs, and is taken out again; `kept`: whether all that they had typed in this history entry
+   *   is stashed, so that the browser knows nothing that the stash does not
    */
-  start({ foreign = false } = {}) {
+  start({ foreign = false, kept = true } = {}) {
     if (this.listener.listening) return;
     this.#load();
     this.listener.start();
     this.watcher.start();
     this.#unheard = onSanitizer(() => this.#pageChanged());
     this.page.bind();
-    this.adopter.adopt({ foreign });
+    this.adopter.adopt({ foreign, kept });
     keep(this.root);
     this.#look();
   }
@@ -345,6 +359,7 @@ export class Forms extends EventTarget {
   flush() {
     this.#read();
     this.#cancel();
+    this.page.place();
     this.records.save();
     this.reconciler.rest();
     if (this.records.standing.length > 0 && this.#looks-- > 0) this.#schedule();
@@ -357,6 +372,7 @@ export class Forms extends EventTarget {
     this.#loaded = true;
     this.page.forgetTouched();
     this.records.forget();
+    for (const name of this.page.forms.keys()) this.#dealtWith(this.#controls(name));
     this.#changed();
   }
 
@@ -380,6 +396,9 @@ export class Forms extends EventTarget {
     this.#load();
     if (!this.listener.listening) return;
     if (this.watcher.pending() || this.#hasMoved()) this.#pageChanged();
+    this.adopter.look();
+    this.reconciler.teller.tellReact();
+    this.handling.reread();
     this.page.reread();
   }
 
@@ -395,9 +414,18 @@ export class Forms extends EventTarget {
     const focused = left ? null : before;
     this.page.bind();
     for (const field of left ?? []) this.#giveUp(field);
+    if (left) {
+      this.adopter.arrive();
+      this.handling.movedOn();
+    } else {
+      this.adopter.rendered();
+      if (!rendered) this.handling.reread();
+    }
     const heir = focused && this.focus.heir(focused);
     if (this.#restoring) this.reconciler.run({ rendered });
+    this.reconciler.teller.tellReact();
     if (heir) this.focus.giveBack(focused, heir);
+    this.adopter.watch();
     this.#schedule();
     this.#look();
   }
@@ -421,7 +449,8 @@ export class Forms extends EventTarget {
   #known(field) {
     const entry = this.records.get(field.form, field.key);
     const isRead = entry?.control && entry.control === field.controls[0] && !this.page.isDirty(field);
-    return field.secret ? null : isRead && !entry.file ? entry.mine : read(field);
+    if (field.secret) return null;
+    return isRead && !entry.file ? entry.mine : (this.handling.before(field) ?? read(field));
   }
 
   /** @returns {boolean} whether it has, and some of them are not any more */
@@ -499,7 +528,7 @@ export class Forms extends EventTarget {
     this.#dealtWith(this.#controls(form));
     for (const field of this.page.forms.get(form)?.fields.values() ?? []) {
       takeBack(field);
-      if (field.kind === "html") revert(field);
+      if (/html|hidden/.test(field.kind)) revert(field);
     }
     this.#changed();
   }
@@ -535,7 +564,7 @@ export class Forms extends EventTarget {
    */
   #partChanged(part) {
     const { kind } = this.page.fieldOf(part) ?? {};
-    if (kind === "html" && !hasFocus(part)) return this.page.renderedAnew(part);
+    if (kind === "html" ? !hasFocus(part) : kind === "hidden" && !this.page.acted) return this.page.renderedAnew(part);
     if (kind && this.page.touch(part)) this.#schedule();
   }
 
@@ -573,11 +602,16 @@ export class Forms extends EventTarget {
   }
 
   /**
+   * Tells of an error once, though fields are read again and again.
+   *
    * @param {unknown} error
    * @param {string} form
    * @param {string} [field]
    */
   #report(error, form, field) {
+    const what = JSON.stringify([form, field, String(error)]);
+    if (this.#reported.has(what) || this.#reported.size >= MAX_REPORTED) return;
+    this.#reported.add(what);
     complain(error);
     this.#emit("restored", { form, field: field ?? null, outcome: "skipped", why: "error" });
   }

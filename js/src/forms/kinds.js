@@ -8,7 +8,7 @@
  * @module
  */
 
-import { attribute, isCustom, isEditable, setNatively } from "./dom.js";
+import { attribute, isCustom, isEditable, isFilledIn, nativeValue, setNatively } from "./dom.js";
 import { write, writeSafely } from "../sanitizer.js";
 import { same } from "./merge.js";
 
@@ -25,6 +25,8 @@ import { same } from "./merge.js";
 
 /** @type {WeakMap<Control, Value>} */
 const remembered = new WeakMap();
+/** Stands between a value and which of several items of that value it is. No form holds it. */
+const NTH = "\0#";
 /** HTML that was read from this page. @type {WeakSet<Value>} */
 const own = new WeakSet();
 
@@ -36,6 +38,7 @@ export const KINDS = {
   checkbox: choice(Infinity),
   file: { read: () => null, rendered: () => [], write: () => "" },
   custom: memory(readCustom, writeCustom),
+  hidden: memory((input) => readText([input]), (input, value) => writeText([input], value)),
   html: memory(readHtml, writeHtml),
   details: memory((part) => (attribute(part, "open") === null ? [] : ["open"]), writeDetails),
   dialog: memory(readDialog, writeDialog),
@@ -54,6 +57,7 @@ export function kindOf(control) {
   if (control instanceof HTMLInputElement) {
     const { type } = control;
     if (type === "radio" || type === "checkbox" || type === "file") return type;
+    if (isFilledIn(control)) return "hidden";
     return BUTTONS.has(type) ? null : "text";
   }
   if (isEditable(control)) return "html";
@@ -116,7 +120,7 @@ export function isChanged(control) {
 /** @type {Row["read"]} */
 function readText([first]) {
   const input = /** @type {HTMLInputElement} */ (first);
-  return input.validity.badInput ? null : [input.value];
+  return input.validity.badInput ? null : [nativeValue(input)];
 }
 
 /** @type {Row["rendered"]} */
@@ -133,7 +137,7 @@ function renderedText([first]) {
  * @returns {string}
  */
 function sanitised(input) {
-  if (input.value === input.defaultValue) return input.value;
+  if (nativeValue(input) === input.defaultValue) return input.defaultValue;
   const probe = input.ownerDocument.createElement("input");
   for (const name of ["type", "min", "max", "step", "multiple", "value"]) {
     const value = attribute(input, name);
@@ -146,9 +150,9 @@ function sanitised(input) {
 function writeText([first], [text, ...more]) {
   if (text === undefined || more.length > 0) return "not accepted";
   const control = /** @type {HTMLInputElement} */ (first);
-  const before = control.value;
+  const before = nativeValue(control);
   setNatively(control, "value", text);
-  if (control.value === text) return "";
+  if (nativeValue(control) === text) return "";
   setNatively(control, "value", before);
   return "not accepted";
 }
@@ -157,7 +161,7 @@ function writeText([first], [text, ...more]) {
 
 /** @type {Row["read"]} */
 function readSelect([first]) {
-  return Array.from(/** @type {HTMLSelectElement} */ (first).selectedOptions, (option) => option.value);
+  return chosenOf(/** @type {HTMLSelectElement} */ (first).options, (option) => option.selected);
 }
 
 /**
@@ -169,9 +173,8 @@ function renderedSelect([first]) {
   const select = /** @type {HTMLSelectElement} */ (first);
   const options = Array.from(select.options);
   const marked = options.filter((option) => option.defaultSelected);
-  if (select.multiple) return marked.map((option) => option.value);
-  const shown = marked.at(-1) ?? (select.size <= 1 ? options.find(isUsable) : undefined);
-  return shown ? [shown.value] : [];
+  const one = marked.at(-1) ?? (select.size <= 1 ? options.find(isUsable) : undefined);
+  return chosenOf(options, (option) => (select.multiple ? option.defaultSelected : option === one));
 }
 
 /** @type {Row["write"]} */
@@ -179,7 +182,7 @@ function writeSelect([first], value) {
   const select = /** @type {HTMLSelectElement} */ (first);
   if (!select.multiple && value.length > 1) return "not accepted";
   const options = Array.from(select.options);
-  const chosen = pick(options.filter(isUsable), value);
+  const chosen = pick(options, value, isUsable);
   if (!chosen) return "no such option";
   if (select.multiple) for (const option of options) option.selected = chosen.has(option);
   else select.selectedIndex = options.findIndex((option) => chosen.has(option));
@@ -196,12 +199,22 @@ function isUsable(option) {
 }
 
 /**
+ * @param {{ kind: Kind, controls: Control[] }} field
+ * @param {Value} value
+ * @returns {boolean} whether it is there to be chosen; of what is not chosen but written, anything is
+ */
+export function isOffered({ kind, controls }, value) {
+  if (kind === "select") return pick(Array.from(/** @type {HTMLSelectElement} */ (controls[0])?.options ?? []), value, isUsable) !== null;
+  return !isGroup(kind) || pick(/** @type {HTMLInputElement[]} */ (controls), value) !== null;
+}
+
+/**
  * @param {number} most how many may be checked
  * @returns {Row}
  */
 function choice(most) {
   const values = (/** @type {Control[]} */ controls, /** @type {"checked" | "defaultChecked"} */ property) =>
-    /** @type {HTMLInputElement[]} */ (controls).filter((input) => input[property]).map((input) => input.value);
+    chosenOf(/** @type {HTMLInputElement[]} */ (controls), (input) => input[property]);
   return {
     read: (controls) => values(controls, "checked"),
     rendered: (controls) => values(controls, "defaultChecked"),
@@ -217,21 +230,54 @@ function choice(most) {
 }
 
 /**
+ * What is chosen. Several items of one value are told apart by which of them each is.
+ *
+ * @template {{ value: string }} T
+ * @param {Iterable<T>} items
+ * @param {(item: T) => boolean} isChosen
+ * @returns {string[]}
+ */
+function chosenOf(items, isChosen) {
+  return [...labelled(items)].flatMap(([item, label]) => (isChosen(item) ? [label] : []));
+}
+
+/**
+ * @template {{ value: string }} T
+ * @param {Iterable<T>} items
+ * @returns {Map<T, string>} the value of each, with a number if others before it have the same one
+ */
+function labelled(items) {
+  const counts = /** @type {Map<string, number>} */ (new Map());
+  const labels = new Map();
+  for (const item of items) {
+    const count = counts.get(item.value) ?? 0;
+    counts.set(item.value, count + 1);
+    labels.set(item, count > 0 ? item.value + NTH + count : item.value);
+  }
+  return labels;
+}
+
+/**
  * The items that hold the values, one item for each value.
  *
  * @template {{ value: string }} T
  * @param {T[]} items
  * @param {Value} values
+ * @param {(item: T) => boolean} [isUsable]
  * @returns {Set<T> | null} `null` if one of the values is not there
  */
-function pick(items, values) {
-  const chosen = /** @type {Set<T>} */ (new Set());
-  for (const value of values) {
-    const item = items.find((candidate) => candidate.value === value && !chosen.has(candidate));
-    if (!item) return null;
-    chosen.add(item);
-  }
-  return chosen;
+function pick(items, values, isUsable = () => true) {
+  const wanted = new Set(values);
+  const chosen = [...labelled(items)].flatMap(([item, label]) => (wanted.has(label) && isUsable(item) ? [item] : []));
+  return chosen.length === values.length ? new Set(chosen) : null;
+}
+
+/**
+ * @param {Value} values as they are told apart here
+ * @returns {string[]} as a form submits them
+ */
+export function plainly(values) {
+  return values.map((value) => value.replace(/\0#\d+$/, ""));
 }
 
 // What the browser does not remember.

@@ -13,6 +13,8 @@ import { isAnnounced } from "./restore.js";
 
 /** What opens a list or a picker, begins a composition, or scrolls. */
 const ACTS = ["keydown", "pointerdown", "compositionstart", "wheel", "touchmove"];
+/** What nobody does who only looks. */
+const WORK = new Set(["keydown", "pointerdown", "compositionstart", "beforeinput", "input", "change"]);
 
 export class Listener {
   /** @type {AbortController | null} */
@@ -24,6 +26,7 @@ export class Listener {
    * @param {import("./controls.js").Controls} world.page
    * @param {import("./guard.js").Guard} world.guard
    * @param {import("./adopt.js").Adopter} world.adopter
+   * @param {import("./handling.js").Handling} world.handling
    * @param {object} world.told
    * @param {(control: Control) => void} world.told.edited
    * @param {(control: Control) => boolean} world.told.isHandled whether it was submitted or dealt with as it stands
@@ -33,11 +36,12 @@ export class Listener {
    * @param {(form: string) => void} world.told.reset
    * @param {() => void} world.told.acting the page has moved on, or the user is about to do something
    */
-  constructor({ root, page, guard, adopter, told }) {
+  constructor({ root, page, guard, adopter, handling, told }) {
     this.root = root;
     this.page = page;
     this.guard = guard;
     this.adopter = adopter;
+    this.handling = handling;
     this.told = told;
   }
 
@@ -49,12 +53,14 @@ export class Listener {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     const on = { capture: true, passive: true, signal };
-    const { root, guard, adopter } = this;
+    const { root, guard, adopter, handling } = this;
+    root.addEventListener("beforeinput", (event) => this.#begins(event), on);
     root.addEventListener("input", (event) => (this.#edited(event), stray(event)), on);
     root.addEventListener("change", (event) => this.#edited(event), on);
     root.addEventListener("reset", (event) => this.#reset(event), on);
     root.addEventListener("submit", (event) => this.#submitted(event), on);
     root.addEventListener("formdata", (event) => this.#collected(event), on);
+    for (const type of ["pointerup", "click"]) root.addEventListener(type, (event) => handling.pressed(event), on);
     for (const type of ACTS) root.addEventListener(type, (event) => this.#acted(event), on);
     root.addEventListener("focusin", (event) => this.#focused(event), on);
     root.addEventListener("focusout", (event) => this.#left(event), on);
@@ -66,15 +72,21 @@ export class Listener {
     // Not all browsers tell of `pushState`.
     navigation?.addEventListener("currententrychange", () => this.told.acting(), { signal });
     window?.addEventListener("popstate", () => this.told.acting(), on);
+    window?.addEventListener("pagehide", () => handling.left(), on);
+    // A page that was loaded anew does not come back.
+    window?.addEventListener("pageshow", ({ persisted }) => persisted && handling.left(true), on);
     if (!window || document.readyState === "complete") return;
     const once = { once: true, signal };
-    window.addEventListener("load", () => adopter.beforeBrowser(), once);
+    // After the page's own listeners.
+    const last = () => document.readyState === "complete" && window.addEventListener("load", () => adopter.beforeBrowser(), once);
+    document.addEventListener("readystatechange", last, { signal });
     window.addEventListener("pageshow", () => this.#browserRestored(), once);
   }
 
   stop() {
     this.#listening?.abort();
     this.#listening = null;
+    this.adopter.stop();
   }
 
   /**
@@ -91,10 +103,21 @@ export class Listener {
     if (control) action(/** @type {Control} */ (control));
   }
 
+  /**
+   * Before anything has changed. A focus is no such moment: browsers may tell of it late.
+   *
+   * @param {Event} event
+   */
+  #begins(event) {
+    if (event.isTrusted && WORK.has(event.type)) this.adopter.act();
+    this.#at(event, (control) => this.adopter.begin(control));
+  }
+
   /** @param {Event} event */
   #edited(event) {
-    if (isAnnounced(event)) return;
+    if (isAnnounced(event)) return this.#at(event, (control) => this.#changedIn(event, control));
     this.#at(event, (control) => {
+      if (event.isTrusted) this.adopter.act(this.page.fieldOf(control));
       // Who leaves a text has entered nothing new in it.
       const isLeft = event.type === "change" && event.isTrusted && this.page.fieldOf(control)?.kind === "text";
       if (isLeft && this.told.isHandled(control)) return;
@@ -105,12 +128,23 @@ export class Listener {
       // A change ends an edit, and what stands there now must not get lost if a script writes over it.
       const field = event.type === "change" ? this.page.fieldOf(control) : null;
       if (field) this.page.settleField(field);
+      this.#changedIn(event, control);
       this.told.changed();
     });
   }
 
+  /**
+   * @param {Event} event
+   * @param {Control} control
+   */
+  #changedIn(event, control) {
+    const field = event.type === "change" ? this.page.fieldOf(control) : null;
+    if (field) this.handling.changedIn(event, field);
+  }
+
   /** @param {Event} event */
   #collected(event) {
+    this.handling.submitted(event);
     this.page.settle();
     this.page.records.say();
     this.page.records.post(formName(/** @type {HTMLFormElement} */ (event.target)) ?? "");
@@ -122,11 +156,11 @@ export class Listener {
     const [target] = event.composedPath();
     this.told.acting();
     this.page.acted = true;
-    if (!(target instanceof Element)) return;
-    this.#at(event, (control) => {
-      this.page.approach(control);
-      this.guard.pressed(event.type, target, control);
-    });
+    this.#begins(event);
+    if (/^(keydown|pointerdown)$/.test(event.type)) this.handling.pressed(event);
+    const label = target instanceof Element && target.closest("label");
+    if (label && label.control) this.adopter.begin(label.control);
+    if (target instanceof Element) this.#at(event, (control) => this.guard.pressed(event.type, target, control));
   }
 
   /** @param {Event} event */
@@ -134,7 +168,6 @@ export class Listener {
     this.told.acting();
     this.#at(event, (control) => {
       this.guard.focusIn(control);
-      this.page.approach(control);
       this.page.visit(control);
     });
   }
@@ -158,6 +191,7 @@ export class Listener {
 
   /** @param {Event} event */
   #submitted(event) {
+    this.handling.submitted(event);
     const name = this.#nameOf(event);
     if (name !== null) this.told.submitted(name, event);
   }

@@ -4,11 +4,13 @@
  * @module
  */
 
-import { read, rendered, theirs as theirsOf } from "./capture.js";
-import { isMeant } from "./kinds.js";
+import { isUnsaid, read, rendered, says, take, theirs as theirsOf } from "./capture.js";
+import { isSetAnew } from "./controls.js";
+import { plainly } from "./kinds.js";
 import { digest, merge, same } from "./merge.js";
 import { fieldKey } from "./entry.js";
-import { announce, policyOf, write } from "./restore.js";
+import { checks, policyOf, write } from "./restore.js";
+import { Teller } from "./teller.js";
 
 /** @typedef {import("./capture.js").Field} Field */
 /** @typedef {import("./dom.js").Control} Control */
@@ -16,7 +18,6 @@ import { announce, policyOf, write } from "./restore.js";
 /** @typedef {import("./merge.js").Decision} Decision */
 /** @typedef {import("./merge.js").Value} Value */
 /** @typedef {import("./controls.js").Bound} Bound */
-/** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./controls.js").Controls} Controls */
 /** @typedef {import("./entry.js").Entry} Entry */
 
@@ -31,12 +32,6 @@ import { announce, policyOf, write } from "./restore.js";
  * @property {Control[]} controls
  */
 
-/**
- * How often the page is told, between two writes to storage, that a field was put back: one that renders a form anew for
- * every `input` event would otherwise go round for ever.
- */
-const MAX_WRITES = 10;
-
 export class Reconciler {
   /** @type {WeakMap<Control, Value>} what a field was made to show against the user's own value */
   #decided = new WeakMap();
@@ -50,6 +45,7 @@ export class Reconciler {
     this.records = page.records;
     this.guard = guard;
     this.conflict = conflict;
+    this.teller = new Teller({ page, guard });
   }
 
   /**
@@ -68,7 +64,7 @@ export class Reconciler {
           const current = this.records.get(name, fieldKey(entry));
           if (current !== entry) continue; // a hook has cleared it, or an edit replaced it
           if (bound) this.#entry(name, bound, renamed, entry);
-          else this.#tellOnce(name, entry, "pending", "not in the page");
+          else this.teller.tellOnce(name, entry, "pending", "not in the page");
         } catch (error) {
           if (entry.reported !== "error") this.page.report(error, name, entry.name);
           entry.reported = "error";
@@ -104,26 +100,31 @@ export class Reconciler {
   #entry(form, bound, renamed, entry) {
     const key = fieldKey(entry);
     const field = bound.fields.get(key) ?? this.#rename(form, entry, renamed.get(key));
-    if (!field) return entry.gone ? undefined : this.#tellOnce(form, entry, "pending", "not in the page");
+    if (!field) return entry.gone ? undefined : this.teller.tellOnce(form, entry, "pending", "not in the page");
     if (entry.gone) {
       delete entry.gone;
       this.records.put(form, entry);
     }
     if ((field.kind === "file") !== entry.file) {
       this.records.drop(form, entry);
-      return this.#tellOnce(form, entry, "skipped", "excluded");
+      return this.teller.tellOnce(form, entry, "skipped", "excluded");
     }
     const [control] = field.controls;
-    if (!control) return this.#tellOnce(form, entry, "pending", "disabled");
+    if (!control) return this.teller.tellOnce(form, entry, "pending", "disabled");
     if (entry.file) {
-      if (entry.control !== control) this.#tellOnce(form, entry, "skipped", "choose the file again");
+      if (entry.control !== control) this.teller.tellOnce(form, entry, "skipped", "choose the file again");
       return;
     }
     if ((field.kind === "html") !== Boolean(entry.html) && !toHtml(entry, field)) {
-      return this.#tellOnce(form, entry, "skipped", "not accepted");
+      return this.teller.tellOnce(form, entry, "skipped", "not accepted");
     }
-    const theirs = entry.held || isMeant(field.controls) ? theirsOf(field) : entry.base;
     const now = read(field);
+    if (entry.unsettled && entry.control === control && now && !same(now, entry.mine)) {
+      this.teller.passedOver = true;
+      return;
+    }
+    if (!this.page.active && entry.control === control && now && isSetAnew(field, entry)) take(field, now);
+    const theirs = entry.held || (says(field) && !isUnsaid(field, entry.bare)) ? theirsOf(field) : entry.base;
     // A page that was too short for a moment has scrolled by itself.
     const meant = field.kind !== "scroll" && !this.#rendered;
     if (meant && entry.control === control && now && !same(now, entry.mine) && !same(now, theirs)) {
@@ -154,16 +155,21 @@ export class Reconciler {
       this.deferred = true;
       // A choice is read at every change, so that one that differs is the page's rendering, not the user's.
       const isRendered = this.guard.isHeir(field.controls) || (field.kind !== "text" && entry.control === control);
-      if (isRendered) entry.control = this.#write(field, entry.mine) === "" ? control : null;
+      if (isRendered) {
+        const before = checks(field);
+        entry.control = this.#write(field, entry.mine) === "" ? control : null;
+        if (entry.control && now && !same(now, entry.mine)) this.teller.announce(form, field, entry, before);
+      }
       if (conflict) this.#tellConflict(form, field, entry, theirs, "mine");
       return;
     }
     const fresh = entry.control !== control;
+    const before = checks(field);
     if (!shown) {
       const why = this.#write(field, decision.value);
       if (why !== "") {
         entry.control = null;
-        return this.#tellOnce(form, entry, "skipped", why);
+        return this.teller.tellOnce(form, entry, "skipped", why);
       }
     }
     entry.control = control;
@@ -173,8 +179,10 @@ export class Reconciler {
     }
     const changed = !shown || fresh;
     if (conflict) this.#tellConflict(form, field, entry, theirs, decision.dirty ? "mine" : "theirs");
-    else if (decision.outcome === "mine" && changed) this.#tell(form, entry, "restored", "");
-    if (changed && ++entry.writes <= MAX_WRITES) announce(field);
+    else if (decision.outcome === "mine" && changed) this.teller.tell(form, entry, "restored", "");
+    // What the page has rendered by itself it knows.
+    if (changed && (!shown || !same(decision.value, theirs))) this.teller.announce(form, field, entry, before);
+    if (changed) entry.shown = read(field);
   }
 
   /**
@@ -199,10 +207,11 @@ export class Reconciler {
   #tellConflict(form, { name, controls }, entry, theirs, kept) {
     const already = `conflict ${JSON.stringify([kept, theirs])}`;
     if (entry.reported === already) return;
-    this.#tell(form, entry, "conflict", `kept ${kept}`);
+    this.teller.tell(form, entry, "conflict", `kept ${kept}`);
     entry.reported = already;
     const { base, mine } = entry;
-    this.conflict({ form, field: name, base, mine, theirs, kept, controls: [...controls] });
+    const values = { base: plainly(base), mine: plainly(mine), theirs: plainly(theirs) };
+    this.conflict({ form, field: name, ...values, kept, controls: [...controls] });
   }
 
   /**
@@ -216,27 +225,6 @@ export class Reconciler {
     this.records.drop(form, entry);
     this.records.put(form, Object.assign(entry, { name: field.name, row: field.row, index: field.index }));
     return field;
-  }
-
-  /**
-   * @param {string} form
-   * @param {Entry} entry
-   * @param {Outcome} outcome
-   * @param {string} why
-   */
-  #tell(form, entry, outcome, why) {
-    entry.reported = `${outcome} ${why}`;
-    this.page.tell(form, entry.name, outcome, why);
-  }
-
-  /**
-   * @param {string} form
-   * @param {Entry} entry
-   * @param {Outcome} outcome
-   * @param {string} why
-   */
-  #tellOnce(form, entry, outcome, why) {
-    if (entry.reported !== `${outcome} ${why}`) this.#tell(form, entry, outcome, why);
   }
 }
 

@@ -48,6 +48,8 @@ export class Records {
   #said = new WeakMap();
   /** What the browser may put back of each form, though it is the user's no more. @type {Map<string, Dealt>} */
   #dealt = new Map();
+  /** Forms that storage had no room for when the page was last there. @type {Set<string>} */
+  refused = new Set();
   #indexed = true;
   #place;
   /** Forms that the page left standing as it moved on, and where they were. @type {Map<string, string>} */
@@ -84,10 +86,11 @@ export class Records {
     for (const name of this.#storedNames(this.#place)) {
       if (this.#forms.has(name) || this.#standing.has(name)) continue;
       try {
-        const { entries, dealt, submitted, posted } = parseForm(shelf.get(keyOf(name)), this.now(), this.maxAge);
+        const { entries, dealt, submitted, posted, refused } = parseForm(shelf.get(keyOf(name)), this.now(), this.maxAge);
         if (submitted) this.#submitted.set(name, []);
         if (posted) this.#posted.add(name);
         if (dealt.size > 0) this.#dealt.set(name, dealt);
+        if (refused) this.refused.add(name);
         if (entries.size > 0) this.#forms.set(name, entries);
         else if (dealt.size === 0) shelf.remove(keyOf(name));
       } catch (error) {
@@ -402,7 +405,7 @@ export class Records {
    */
   #write(name) {
     const shelf = this.#at(this.#placeOf(name));
-    const fields = this.of(name).map(({ control: _, reported: __, writes: ___, ...kept }) => kept);
+    const fields = this.of(name).map(({ control: _, reported: __, writes: ___, shown: ____, unsettled: _____, ...kept }) => kept);
     const dealt = this.#dealt.get(name);
     if (fields.length === 0 && !dealt) {
       shelf.remove(keyOf(name));
@@ -411,7 +414,7 @@ export class Records {
     const submitted = { ...(this.#submitted.has(name) && { submitted: true }), ...(this.#posted.has(name) && { posted: true }) };
     const done = dealt && { dealt: Object.fromEntries(dealt) };
     const write = (/** @type {object[]} */ kept) =>
-      shelf.set(keyOf(name), { at: this.now(), ...(kept.length > 0 && submitted), fields: kept, ...done });
+      shelf.set(keyOf(name), { at: this.now(), ...(kept.length > 0 && submitted), fields: kept, ...(kept.length < fields.length && { refused: true }), ...done });
     const stored = write(fields);
     // Where nothing outlives the page, there is nothing to make room for.
     if (stored || shelf.persistent === false) this.#unstored.delete(name);
@@ -421,7 +424,8 @@ export class Records {
   }
 
   /**
-   * Stores what there is room for: without the largest field, or the largest two, or four, and so on.
+   * Stores what there is room for: without the largest field, or the largest two, or four, and so on; at least that there
+   * was no room.
    *
    * @template {Pick<Entry, "name" | "index" | "row">} T
    * @param {string} form
@@ -434,7 +438,7 @@ export class Records {
     let stored = false;
     for (let count = 1; !stored && left.size > 0; count *= 2) {
       for (const { field } of sized.splice(0, count)) left.delete(field);
-      stored = left.size > 0 && write([...left]);
+      stored = write([...left]);
     }
     const before = this.#unstored.get(form);
     const out = fields.filter((field) => !left.has(field));

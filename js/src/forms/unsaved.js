@@ -4,8 +4,7 @@
  * @module
  */
 
-import { theirs } from "./capture.js";
-import { isMeant } from "./kinds.js";
+import { says, theirs } from "./capture.js";
 import { same } from "./merge.js";
 import { fieldKey } from "./entry.js";
 
@@ -36,7 +35,7 @@ function isOwn(page, form, entry) {
   // A file is only in the page in which it was chosen.
   if (gone || (file ? !control : same(mine, base))) return false;
   const field = page.forms.get(form)?.fields.get(fieldKey(entry));
-  if (file || !field?.controls[0] || !isMeant(field.controls)) return true;
+  if (file || !field?.controls[0] || !says(field)) return true;
   try {
     return !same(mine, theirs(field));
   } catch {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CONTROLS, PARTS, closest, isEditable, matches } from "./dom.js";
+import { CONTROLS, PARTS, closest, isEditable, isFilledIn, matches } from "./dom.js";
 import { markSecret } from "./exclude.js";
 
 /** @typedef {import("./dom.js").Control} Control */
@@ -22,7 +22,7 @@ export class Watcher {
    * @param {Node} root
    * @param {object} told
    * @param {() => void} told.changed once for a batch of changes
-   * @param {(part: Control) => void} told.part for each part that was opened or closed, or edited in itself
+   * @param {(part: Control) => void} told.part for each part that was opened or closed, or edited in itself, or filled in by a widget
    * @param {() => boolean} told.growth whether whatever comes into the page matters
    * @param {() => boolean} told.moved whether the page may be rendering another visit's forms
    * @param {(form: Element) => void} told.rendered then, for each that is still there and has been rendered into
@@ -75,6 +75,8 @@ export class Watcher {
       const part = /** @type {Control | null} */ (closest(element, PARTS));
       if (attributeName === "open") {
         if (part === element) parts.add(part);
+      } else if (attributeName === "value" && isFilledIn(element)) {
+        parts.add(element);
       } else if (type === "attributes") {
         if (attributeName === "type" && oldValue?.toLowerCase() === "password") markSecret(element);
         const own = OWN_ATTRIBUTES.includes(attributeName ?? "");

@@ -33,6 +33,11 @@ class Field:
     values: tuple[Value, ...]
     policy: Literal["mine", "theirs"] = "mine"
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether a script can set it without a word: no secret, and no part of which each change is seen."""
+        return self.form != "" and "contenteditable" not in self.html and "password" not in self.html
+
 
 CHOICES = "abc"
 TEXTS: tuple[Value, ...] = (("",), ("x",), ("xy",), ("z",))

@@ -17,7 +17,8 @@ class Entry:
     """What is known of a field that the user has changed.
 
     Attributes:
-        base: what was rendered when they began.
+        base: what the page had there when they began.
+        bare: what was rendered then, where a script had set the base.
         mine: what they made of it.
         shown: whether it is in the page; otherwise it waits.
         sent: what stood in it at each submit of the form that is not dealt with yet, and the number of that.
@@ -34,6 +35,7 @@ class Entry:
     said: frozenset[Value] = frozenset()
     held: bool = False
     gone: bool = False
+    bare: Value | None = None
     told: set[Told] = field(default_factory=set)
 
 
@@ -51,17 +53,20 @@ class Model:
     Attributes:
         page: what the server has rendered.
         shown: what stands in each field of the page.
+        active: whether the user has done anything in the page.
         focus: the field that has the focus.
         caret: selection in it, where it has one; `None`: it may be anywhere.
         entries: the fields that the user has changed.
         number: of the newest submit.
         refusing: whether storage takes nothing new.
+        path: where the page is.
         due: conflicts that the last step must tell of.
         true: conflicts that there are.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, *, active: bool = False) -> None:
         self.page = page
+        self.active = self._always_active = active
         self.shown = {place: page.rendered(place) for place in page.places}
         self.entries: dict[Place, Entry] = {}
         self.focus: Place | None = None
@@ -69,7 +74,9 @@ class Model:
         self.refusing = False
         self.due: set[Told] = set()
         self.true: set[Told] = set()
+        self.path = "/"
         self._stored: dict[str, Stored] = {}
+        self._places = {self.path: self._stored}
         self.number = 0
         # Forms that have been submitted, with the numbers that are not dealt with yet.
         self._submitted: dict[str, list[int]] = {}
@@ -77,7 +84,7 @@ class Model:
         self._edited: set[Place] = set()
         self._sent: set[Place] = set()
         self._done: set[Place] = set()
-        # What the server has taken of them, and what it had rendered there.
+        # What scripts have set and the server has taken, and what was rendered there then.
         self._taken: dict[Place, tuple[Value, Value]] = {}
 
     @property
@@ -109,11 +116,36 @@ class Model:
 
     # The user.
 
+    def begin(self, place: Place) -> None:
+        """The user comes to a field: if nothing there is theirs, what stands there is what they begin with."""
+        known = self.entries.get(place)
+        if FIELDS[place.name].is_filled and (known is None or not known.shown):
+            self._taken.pop(place, None)
+            if self.shown[place] != self.page.rendered(place):
+                self._taken[place] = (self.shown[place], self._bare(place))
+
     def edit(self, place: Place, value: Value) -> None:
         """The user has put a value into a field."""
+        self.begin(place)
         self._edited.add(place)
         self._sent.discard(place)
         self._done.discard(place)
+        self._put(place, value)
+
+    def fill(self, place: Place, value: Value) -> None:
+        """A script sets a value, without an event."""
+        entry = self.entries.get(place)
+        if entry is None:
+            self.shown[place] = value
+        elif self.active:
+            self._put(place, value)
+        else:
+            self._taken[place] = (value, self._bare(place))
+            self.shown[place] = self._merge(place, value)
+        if place == self.focus:
+            self.caret = None
+
+    def _put(self, place: Place, value: Value) -> None:
         self.shown[place] = value
         if place == PIN:
             return
@@ -123,7 +155,9 @@ class Model:
         if value == base == theirs and not (known and known.sent):
             self.entries.pop(place, None)
         elif not known or not known.shown or known.mine != value:
-            entry = self.entries[place] = Entry(base, value)
+            taken = self._bare(place) if self._is_taken(place) else None
+            bare = known.bare if known and known.shown else taken
+            entry = self.entries[place] = Entry(base, value, bare=bare)
             if known:
                 entry.sent, entry.said, entry.told = known.sent, known.said | {known.mine}, known.told
             elif base != self.page.rendered(place):
@@ -132,6 +166,8 @@ class Model:
     def go_to(self, place: Place | None) -> None:
         """The focus goes somewhere; what was to be shown in the field that it was in is shown now."""
         left, self.focus, self.caret = self.focus, place, None
+        if place is not None and place != left:
+            self.begin(place)
         if left in self.entries and left in self.shown and left != place:
             self.shown[left] = self._merge(left, None)
 
@@ -143,6 +179,11 @@ class Model:
                 self._taken.pop(place, None)
         self._drop({place for place in self.entries if place.form == form})
         self._deal_with({place for place in self.shown if place.form == form})
+
+    @property
+    def has_submitted(self) -> bool:
+        """Whether a form was submitted of which something is left: what is cleared next may be at another path."""
+        return self._submitted != {}
 
     def submit(self, form: str) -> int:
         """The form is submitted as it stands. Returns the number of the submit."""
@@ -163,7 +204,7 @@ class Model:
             if not values:
                 continue
             if entry.shown:
-                self._taken[place] = (values[-1], self.page.rendered(place))
+                self._taken[place] = (values[-1], self._bare(place))
             entry.said |= {entry.base}
             entry.base = values[-1]
             entry.sent = tuple(one for one in entry.sent if one[0] > number)
@@ -175,12 +216,6 @@ class Model:
             self._submitted[form] = left
         if not left:
             self._deal_with(controls if submitted is None else controls & self._sent)
-
-    def _theirs(self, place: Place) -> Value:
-        """What the server has in a field: what it rendered, or has taken since."""
-        rendered = self.page.rendered(place)
-        value, over = self._taken.get(place, (rendered, rendered))
-        return value if over == rendered else rendered
 
     def _drop(self, places: set[Place]) -> None:
         for place in places:
@@ -234,7 +269,9 @@ class Model:
         if entry.held and not protected:
             del self.entries[place]
             return self._theirs(place)
-        theirs = self._theirs(place) if self.page.says(place) else entry.base
+        says = self.page.says(place) or self._is_taken(place)
+        unsaid = entry.bare == self._bare(place) and not self._is_taken(place)
+        theirs = self._theirs(place) if says and not unsaid else entry.base
         conflict = not entry.held and theirs not in (entry.base, entry.mine, *entry.said)
         if conflict and entry.sent and entry.mine == entry.base:
             conflict = False  # they have taken it back
@@ -244,7 +281,7 @@ class Model:
         if conflict and FIELDS[place.name].policy == "theirs" and not protected:
             self._tell(entry, (place, "theirs", theirs))
             del self.entries[place]
-            return rendered
+            return theirs
         if not entry.shown and protected and was is not None and not anew:
             # The option that they had chosen may be back; it is shown when they leave.
             if conflict:
@@ -260,6 +297,16 @@ class Model:
             del self.entries[place]
         return entry.mine
 
+    def _theirs(self, place: Place) -> Value:
+        """What the page has in a field: what it renders, or what a script has set there since."""
+        return self._taken[place][0] if self._is_taken(place) else self.page.rendered(place)
+
+    def _is_taken(self, place: Place) -> bool:
+        return place in self._taken and self._taken[place][1] == self._bare(place)
+
+    def _bare(self, place: Place) -> Value:
+        return self.page.rendered(place) if self.page.says(place) else ()
+
     def _tell(self, entry: Entry, conflict: Told) -> None:
         self.true.add(conflict)
         if conflict not in entry.told:
@@ -271,9 +318,17 @@ class Model:
         self.page = replace(self.page, values={**self.page.values, place: value})
         self.shown[place] = self._merge(place, self.shown[place])
 
-    def load(self, page: Page) -> None:
-        """The page is loaded, again or with something else in it."""
+    def load(self, page: Page, *, at: str | None = None) -> None:
+        """The page is loaded, again or with something else in it; or it moves on by itself, which is no other thing.
+
+        Args:
+            page: what is rendered.
+            at: the path, if it is another one: what was typed at one path is found again there, and nowhere else.
+        """
         self.save()
+        if at is not None:
+            self.path = at
+        self._stored = self._places.setdefault(self.path, {})
         self.refusing = False
         self.entries = {}
         for stored in self._stored.values():
@@ -282,7 +337,8 @@ class Model:
                 place: replace(entry, shown=False, told=set()) for place, entry in changed.items()
             }
         self._submitted = {form: [] for form, stored in self._stored.items() if stored.submitted}
-        self._edited, self._sent, self._done, self._taken = set(), set(), set(), {}
+        self._edited, self._sent, self._done = set(), set(), set()
+        self.active, self._taken = self._always_active, {}
         self.page, self.shown, self.focus, self.caret = page, {}, None, None
         self.shown = {place: self._merge(place, None) for place in page.places}
 

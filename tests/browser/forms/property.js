@@ -4,11 +4,12 @@ import { morph } from "/static/quart-stash-morph.js";
 
 const FIELD = "input, textarea, select, [contenteditable], details";
 const main = document.getElementById("main");
-const storage = {
-  get: (key) => JSON.parse(sessionStorage.getItem(key)),
-  set: (key, value) => !refusing && (sessionStorage.setItem(key, JSON.stringify(value)), true),
-  remove: (key) => sessionStorage.removeItem(key),
-};
+const at = (place) => ({
+  get: (key) => JSON.parse(sessionStorage.getItem(place + key)),
+  set: (key, value) => !refusing && (sessionStorage.setItem(place + key, JSON.stringify(value)), true),
+  remove: (key) => sessionStorage.removeItem(place + key),
+});
+const storage = { ...at(""), at, place: () => location.pathname };
 let refusing = false;
 let forms, told, conflicts;
 
@@ -34,11 +35,11 @@ const valuesOf = (control) => {
   if (control.matches("[type=checkbox], [type=radio]")) return control.checked ? [control.value] : [];
   return control.matches("select") ? Array.from(control.selectedOptions, ({ value }) => value) : [control.value];
 };
-const at = (place) => [...main.querySelectorAll(FIELD)].find((control) => String(placeOf(control)) === String(place));
+const controlAt = (place) => [...main.querySelectorAll(FIELD)].find((control) => String(placeOf(control)) === String(place));
 
 const steps = {
   caret(place, start, end) {
-    const control = at(place);
+    const control = controlAt(place);
     control.focus();
     if (!control.isContentEditable) return control.setSelectionRange(start, end);
     const text = control.firstChild ?? control;
@@ -47,14 +48,16 @@ const steps = {
   },
   write(place, start, end, text) {
     steps.caret(place, start, end);
+    controlAt(place).dispatchEvent(new KeyboardEvent("keydown", { bubbles: true }));
     document.execCommand(text ? "insertText" : "forwardDelete", false, text);
   },
   choose(place, choice) {
-    const control = at(place);
+    const control = controlAt(place);
     if (control.matches("details")) return control.querySelector("summary").click();
     if (!control.matches("select")) {
       const box = main.querySelector(`[name=${place[1]}][value=${choice}]`);
       box.focus();
+      box.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
       return box.click();
     }
     control.focus();
@@ -67,6 +70,15 @@ const steps = {
   reset: () => main.querySelector("[type=reset]").click(),
   submit: (form, number) => forms.submit(form, ["live", number]),
   clear: (form, number) => forms.clear(form, ["live", number]),
+  resetByScript: () => main.querySelector("form").reset(),
+  set(place, values) {
+    for (const control of main.querySelectorAll(FIELD)) {
+      if (String(placeOf(control)) !== String(place)) continue;
+      if (control.options) for (const option of control.options) option.selected = values.includes(option.value);
+      else if (/^(checkbox|radio)$/.test(control.type)) control.checked = values.includes(control.value);
+      else [control.value] = values;
+    }
+  },
   replace: (html) => (main.innerHTML = html),
   morph: (html) => morph(main, html, { style: "innerHTML" }),
   morphInside(html) {
@@ -74,7 +86,7 @@ const steps = {
     page.innerHTML = html;
     for (const form of main.children) morph(form, page.querySelector(`[data-stash=${form.dataset.stash}]`).innerHTML, { style: "innerHTML" });
   },
-  rewrite: (place, text) => (at(place).defaultValue = text),
+  rewrite: (place, text) => (controlAt(place).defaultValue = text),
   hide: () => dispatchEvent(new PageTransitionEvent("pagehide")),
   refuse() {
     forms.flush();
@@ -83,6 +95,11 @@ const steps = {
   accept() {
     refusing = false;
     forms.flush();
+  },
+  move(path, html, first) {
+    if (first === "rendered") main.innerHTML = html;
+    history.pushState(null, "", path);
+    if (first === "pushed") main.innerHTML = html;
   },
   load(html) {
     forms.stop();

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import pytest
+
 from tests.browser.engines import SECRET
 from tests.browser.forms.page import BEGIN, FormPage, in_form
 
@@ -62,6 +66,7 @@ def test_back_without_stash(page: FormPage) -> None:
     page.open('<input name="a">')
     page.fill("[name=a]", "mine")
     page.run("forms.stop(); addEventListener('pagehide', () => sessionStorage.clear())")
+    page.serve(in_form('<input name="a">'), script="forms.start({ kept: false }); forms.restore();")
     page.come_back_anew()
     if page.browser.engine == "webkit":  # which keeps nothing of a page that it does not keep as it was
         assert page.value("[name=a]") == ""
@@ -144,3 +149,48 @@ def test_typed_while_loading(page: FormPage) -> None:
         7,
     ]
     assert page.pairs() == {"f": [["a", "old and new"]]}
+
+
+@pytest.mark.parametrize("way", ["reload", "refresh", "back"])
+def test_rows(page: FormPage, way: Literal["reload", "refresh", "back"]) -> None:
+    """What the browser puts back by place comes into no other row: the stash knows whose it is."""
+
+    def listed(*keys: int) -> str:
+        row = '<li data-stash-key="{0}"><input name="row"><input type="checkbox" name="box"></li>'
+        return in_form(f"<ol>{''.join(row.format(key) for key in keys)}</ol>")
+
+    rows = """
+    [...document.querySelectorAll("li")]
+      .map(({ dataset, children: [text, box] }) => `${dataset.stashKey} ${text.value} ${box.checked ? "on" : ""}`)
+    """
+    page.open_body(listed(1, 2))
+    page.fill("li:first-child [name=row]", "one")
+    page.check("li:first-child [name=box]")
+    for keys, seen in {
+        (2, 3): ["2  ", "3  "],
+        (3, 1, 2): ["3  ", "1 one on", "2  "],
+        (1,): ["1 one on"],
+    }.items():
+        page.serve(listed(*keys))
+        if way == "back":
+            page.come_back_anew()
+        else:
+            page.reload(way)
+        assert page.evaluate(rows) == seen
+        pairs = page.pairs()["f"]
+        assert sorted(pair for pair in pairs if pair[1]) == [["box", "on"], ["row", "one"]]
+    assert page.conflicts() == []
+
+
+def test_no_draft_without_the_user(page: FormPage) -> None:
+    """What the browser has put back, and the stash does not know, is no draft until the user works on it."""
+    page.open('<input name="a"><input name="b">')
+    page.run("document.forms[0].a.value = 'set'")
+    page.reload()
+    assert page.pairs() == {}
+    shown = page.value("[name=a]")
+    page.press("End", "!", on="[name=a]")
+    assert page.pairs() == {"f": [["a", f"{shown}!"]]}
+    page.open('<input name="a"><input name="b">')
+    assert page.value("[name=a]") == f"{shown}!"
+    assert page.conflicts() == []

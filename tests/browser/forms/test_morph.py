@@ -141,6 +141,92 @@ class TestTheUsers:
         assert shown(page) == [["a", ""]]
 
 
+class TestOpenedAndSized:
+    """Without a word in the HTML: what a user opens and sizes is theirs, until the page says something else of it."""
+
+    def test_sized(self, page: FormPage) -> None:
+        """A textarea that was dragged larger stays so, until the page says another size; one that was not takes the page's."""
+        html = '<p>{}</p><textarea name="t" id="t"></textarea><textarea name="u" id="u" style="height: {}px"></textarea>'
+        size = "[t, u].map(({ offsetHeight }) => offsetHeight)"
+        page.open(html.format(1, 60))
+        [_, plain] = page.evaluate(size)
+        page.drag("#t", 40, 50)
+        page.drag("#u", 40, 50)
+        [first, second] = page.evaluate(size)
+        assert second == plain + 50
+        render(page, html.format(2, 60))
+        assert page.evaluate(size) == [first, second]
+        render(page, html.format(3, 200))
+        render(page, html.format(4, 200))
+        assert page.evaluate(size) == [first, plain + 140]
+
+    def test_size_of_the_page(self, page: FormPage) -> None:
+        """A textarea that nobody has dragged is as large as the page says."""
+        html = '<textarea name="t" id="t" style="height: {}px"></textarea>'
+        page.open(html.format(60))
+        plain = page.evaluate("t.offsetHeight")
+        for more in (20, 40):
+            render(page, html.format(60 + more))
+            assert page.evaluate("t.offsetHeight") == plain + more
+
+    def test_modal(self, page: FormPage) -> None:
+        """An open modal dialog stays open and modal, and once the page has taken it out, the rest can be used again."""
+        html = '<p>{}</p><button type="button" id="b">b</button>'
+        dialog = '<dialog id="d">{}<input name="a"></dialog>'
+        page.open(html.format(1) + dialog.format(1))
+        page.run("b.onclick = () => (window.clicked = true); d.showModal()")
+        page.type("x", into="[name=a]")
+        for count in (2, 3):
+            render(page, html.format(count) + dialog.format(count))
+            assert page.evaluate("[d.open, d.matches(':modal'), d.textContent]") == [True, True, str(count)]
+        page.type("y")
+        assert page.value("[name=a]") == "xy"
+        render(page, html.format(4))
+        page.click("#b")
+        assert page.evaluate("window.clicked") is True
+
+    def test_modal_that_the_page_closes(self, page: FormPage) -> None:
+        """A dialog that was rendered open, was shown as a modal one since, and is rendered closed, is closed for good."""
+        html = '<dialog id="d"{}>text</dialog><button type="button" id="b">b</button>'
+        page.open(html.format(""))
+        render(page, html.format(" open"))
+        page.run("b.onclick = () => (window.clicked = true); d.close(); d.showModal()")
+        render(page, html.format(" open"))
+        assert page.evaluate("d.matches(':modal')") is True
+        render(page, html.format(""))
+        assert page.evaluate("[d.open, d.matches(':modal')]") == [False, False]
+        page.click("#b")
+        assert page.evaluate("window.clicked") is True
+
+    def test_details(self, page: FormPage) -> None:
+        """Details stay as the user has left them, until the page says something else than before."""
+        html = '<p>{}</p><details id="x"><summary id="sx">x</summary>x</details><details id="y"{}><summary id="sy">y</summary>y</details>'
+        opened = "[x.open, y.open]"
+        page.open(html.format(1, " open"))
+        page.click("#sx")
+        page.click("#sy")
+        assert page.evaluate(opened) == [True, False]
+        render(page, html.format(2, " open"))
+        assert page.evaluate(opened) == [True, False]
+        render(page, html.format(3, ""))
+        render(page, html.format(4, " open"))
+        assert page.evaluate(opened) == [True, True]
+
+    def test_moved(self, page: FormPage) -> None:
+        """A popover, a modal dialog, the place in a list and a running medium survive that the page puts them elsewhere."""
+        box = '<div id="box" style="height: 50px; overflow: auto"><p style="height: 900px">{}</p></div>'
+        parts = ['<div popover id="p">{}</div>', box, '<video id="v"></video>', '<dialog id="d">{}</dialog>']
+        page.open("".join(part.format(1) for part in parts))
+        page.run(
+            "box.scrollTo(0, 300); p.showPopover(); window.kept = v; d.showModal(); v.volume = 0.5; p.showPopover()"
+        )
+        page.wait_for("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0, true)))")
+        for order in ((3, 2, 1, 0), (1, 3, 0, 2)):
+            render(page, "".join(parts[index].format(2) for index in order))
+            state = "[p.matches(':popover-open'), box.scrollTop, v === kept, v.volume, d.matches(':modal')]"
+            assert page.evaluate(state) == [True, 300, True, 0.5, True]
+
+
 class TestFocus:
     @pytest.mark.parametrize("where", ["before", "after"])
     def test_rows(self, page: FormPage, where: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.note import address, is_marked, is_stored, is_synced, mark, noting, say, sees, write
 from tests.browser.powers import discard, frozen
-from tests.browser.tab import Tab
+from tests.browser.tab import RELOADS, Reload, Tab
 
 # What a page stores in its last moments, it does not store in a crash.
 MORTAL = """
@@ -25,16 +25,17 @@ def was_cached(tab: Tab) -> bool:
     return tab.browser.engine != "firefox"
 
 
-async def test_reload(tab: Tab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", RELOADS)
+async def test_reload(tab: Tab, tmp_path: Path, how: Reload) -> None:
     """A reload in mid-sentence keeps the note, and the view with what was said right before it."""
     async with noting(tab, tmp_path):
         write(tab, "half a")
         say(tab, "one")
-        tab.reload()
+        tab.reload(how)
         sees(tab, "half a", "one")
         write(tab, " sentence")
         say(tab, "two")
-        tab.reload()
+        tab.reload(how)
         sees(tab, "half a sentence", "one", "two")
 
 

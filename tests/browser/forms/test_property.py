@@ -1,4 +1,4 @@
-"""Random sequences of edits, renderings and reloads: after each step the page shows what the model says.
+"""Random sequences of edits, renderings, reloads, moves and outages: after each step the page shows what the model says.
 
 A deeper run: `pytest tests/browser/forms/test_property.py --hypothesis-profile=deep -o faulthandler_timeout=0`.
 What fails is printed as a list of steps.
@@ -6,9 +6,10 @@ What fails is printed as a list of steps.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -18,10 +19,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from selenium.common.exceptions import WebDriverException
 
 from tests.browser.engines import SECRET
 from tests.browser.site import Site
-from tests.browser.tab import Tab
+from tests.browser.tab import LOADED, RELOADS, Reload, Tab
 
 from .catalogue import CHOICES, FIELDS, LANDS, PIN, ROWS, Page, Place, Value
 from .model import Model
@@ -84,6 +86,7 @@ class Forms(RuleBasedStateMachine):
         if place == PIN and text:
             text = SECRET
         new = old[:start] + text + old[end if text or end > start else end + 1 :]
+        self.model.begin(place)
         if text or new != old:
             self.model.edit(place, (new,))
         caret = start + len(text)
@@ -130,6 +133,30 @@ class Forms(RuleBasedStateMachine):
         self.model.reset("f")
         self.by_hand(("reset",), None, None)
 
+    # The page's scripts.
+
+    @rule(
+        name=st.sampled_from([name for name, field in FIELDS.items() if field.is_filled]),
+        row=st.sampled_from(ROWS),
+        pick=picks,
+    )
+    def fill(self, name: str, row: str, pick: int) -> None:
+        """A script sets a value, and says nothing."""
+        field = FIELDS[name]
+        place, value = Place(field.form, name, row if name == "guest" else ""), field.values[pick]
+        entry = self.model.entries.get(place)
+        is_there = place in self.model.shown and (entry is None or entry.shown)
+        if is_there and (name != "land" or (value != () and value[0] in self.model.page.lands)):
+            self.model.fill(place, value)
+            self.do("set", place, value)
+
+    @rule()
+    def reset_by_script(self) -> None:
+        """A script resets the form."""
+        self.model.reset("f")
+        self.model.caret = None
+        self.do("resetByScript")
+
     @rule(form=st.sampled_from("fg"))
     def submit(self, form: str) -> None:
         """The form is submitted as it stands."""
@@ -165,18 +192,32 @@ class Forms(RuleBasedStateMachine):
     # The browser.
 
     @precondition(lambda self: self.model.is_settled and not self.model.refusing)
-    @rule()
-    def reload(self) -> None:
-        """The page is loaded again; the browser may put back what it remembers."""
+    @rule(how=st.sampled_from([*RELOADS, "back"]))
+    def reload(self, how: Reload | Literal["back"]) -> None:
+        """The page is loaded again, or come back to; the browser may put back what it remembers."""
         self.model.load(self.model.page)
-        self.reload_now()
+        self.reload_now(how)
 
     @rule(rendering=renderings)
     def visit(self, rendering: dict[str, Any]) -> None:
         """The page is loaded with something else in it."""
-        self.model.load(self.next_page(**rendering))
+        self.model.load(self.next_page(**rendering), at="/")
         self.visit_now()
         self.check()
+
+    @precondition(lambda self: not self.model.refusing and not self.model.has_submitted)
+    @rule(rendering=renderings, first=st.sampled_from(["pushed", "rendered"]))
+    def move(self, rendering: dict[str, Any], first: str) -> None:
+        """The page moves on to its other path by `pushState`, and renders what is there."""
+        self.model.load(self.next_page(**rendering), at="/2" if self.model.path == "/" else "/")
+        self.do("move", self.model.path, self.model.page.html, first)
+
+    @precondition(lambda self: self.model.is_settled and not self.model.refusing)
+    @rule(how=st.sampled_from(RELOADS))
+    def outage(self, how: Reload) -> None:
+        """The page is loaded again while the server is down, which leads to the browser's own page, and once it is back."""
+        self.model.load(self.model.page)
+        self.outage_now(how)
 
     @rule()
     def hide(self) -> None:
@@ -232,6 +273,7 @@ class Forms(RuleBasedStateMachine):
             case _:
                 self.tab.click("[type=reset]")
         seen = self.look()
+        self.model.active = True
         self.model.go_to(seen["focus"] and Place(*seen["focus"]))
         self.model.caret = caret
         compare(self.model, seen)
@@ -242,10 +284,36 @@ class Forms(RuleBasedStateMachine):
         self.site.body, self.site.script = f'<main id="main">{self.model.page.html}</main>', SCRIPT
         self.tab.goto(f"{self.site.url}?{Forms.visits}", until="window.ready")
 
-    def reload_now(self) -> None:
+    def reload_now(self, how: Reload | Literal["back"]) -> None:
         """Load the page that the model has once more."""
         self.site.body = f'<main id="main">{self.model.page.html}</main>'
-        self.tab.reload()
+        if how != "back":
+            self.tab.reload(how)
+        elif self.tab.browser.engine == "webkit":
+            # It loads a page anew only after others: what it keeps as it was is no page of the model's.
+            self.tab.reload()
+        else:
+            # They do not keep a page with such a listener.
+            self.tab.run("addEventListener('unload', () => {})")
+            self.tab.goto(f"{self.site.url}other")
+            self.tab.back(until=f"window.ready && {LOADED}")
+        self.check()
+
+    def outage_now(self, how: Reload) -> None:
+        """Load the page that the model has while the server is down, and again."""
+        self.site.body = f'<main id="main">{self.model.page.html}</main>'
+        self.site.stop()
+        try:
+            with suppress(WebDriverException):  # Firefox's driver says that it did not work
+                if how == "refresh":
+                    self.tab.driver.refresh()
+                else:
+                    self.tab.run("setTimeout(() => location.reload())")
+            self.tab.wait_for("!document.querySelector('main#main')")
+        finally:
+            self.site.start()
+        self.tab.driver.refresh()
+        self.tab.wait_for("window.ready")
         self.check()
 
     def check(self) -> None:
@@ -263,6 +331,7 @@ class FastForms(Forms):
 
     def __init__(self) -> None:
         super().__init__()
+        self.model = Model(Page(), active=True)
         self.steps: list[Step] = []
         self.expected: list[Model] = []
 
@@ -279,7 +348,14 @@ class FastForms(Forms):
     def visit_now(self) -> None:
         self.do("load", self.model.page.html)
 
-    reload_now = visit_now
+    def reload_now(self, how: Reload | Literal["back"]) -> None:
+        self.visit_now()
+
+    def outage_now(self, how: Reload) -> None:
+        self.visit_now()
+
+    def move(self) -> None:
+        """By no script alone: it is only a user who is known to have done something in the page that has moved on."""
 
     def check(self) -> None:
         """Later."""
@@ -326,5 +402,7 @@ def test_whatever_scripts_do(tab: Tab, site: Site) -> None:
     """The same by scripts, in long sequences."""
     site.body, site.script = '<main id="main"></main>', SCRIPT
     tab.goto(site.url, until="window.ready")
+    # As of a user who has done something: no step of these does, and each begins in the same page.
+    tab.click_at(5, 5)
     machine = type("FastForms", (FastForms,), {"tab": tab, "site": site})
     run_state_machine_as_test(machine, settings=of_profile(examples=50, steps=30))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.browser.engines import SECRET
 from tests.browser.forms.page import BEGIN, FormPage
+from tests.browser.tab import RELOADS, Reload
 
 ALL_KINDS = """
 <input name="text"><textarea name="area"></textarea>
@@ -52,12 +55,13 @@ def test_every_kind(page: FormPage) -> None:
     assert {outcome for _, _, outcome, _ in page.told()} == {"restored"}
 
 
-def test_reload(page: FormPage) -> None:
+@pytest.mark.parametrize("how", RELOADS)
+def test_reload(page: FormPage, how: Reload) -> None:
     """The browser's own reload, after which some browsers put back what was typed by themselves, restores the same."""
     page.open(ALL_KINDS)
     fill_all_kinds(page)
     for _ in range(2):
-        page.reload()
+        page.reload(how)
         assert sorted(page.submission()) == sorted([*FILLED, ["untouched", "as rendered"]])
         assert page.pairs() == {"f": POSTED}
 

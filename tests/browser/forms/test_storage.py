@@ -46,6 +46,7 @@ note.dispatchEvent(new InputEvent("input", { bubbles: true }));
 """
 ROOM = "for (const key of Object.keys(sessionStorage)) if (key.startsWith('fill-')) sessionStorage.removeItem(key)"
 STORED = "Object.keys(sessionStorage).filter((key) => key.includes(a[0])).length"
+HELD = "Object.entries(sessionStorage).some(([key, item]) => key.includes(a[0]) && item.includes(a[1]))"
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ async def test_full(tab: Tab, tmp_path: Path) -> None:
         write(tab, " sentence")
         tab.run(PASTE, LONG)
         say(tab, LONG)
-        tab.wait_for(f"{STORED} === 0", ":form:note")
+        tab.wait_for(f"!{HELD}", ":form:note", "half a")
         assert tab.evaluate(STORED, "|view:") == 0
         await servers.kill()
         sees(tab, LONG, "one", LONG)

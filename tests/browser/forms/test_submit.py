@@ -14,7 +14,7 @@ import pytest
 from tests.browser.engines import SECRET
 from tests.browser.fleet import Fleet, fleet
 from tests.browser.forms.page import FormPage
-from tests.browser.tab import Tab
+from tests.browser.tab import RELOADS, Tab
 
 APP = "tests.browser.apps.submits"
 
@@ -62,12 +62,6 @@ def drafts(tab: Tab) -> str:
 def heard(tab: Tab, kind: str) -> list[Any]:
     found: list[Any] = tab.evaluate("heard.filter(([type]) => type === a[0])", kind)
     return found
-
-
-def reloaded(tab: Tab) -> None:
-    """Load the page anew as the user or a script does: with it Firefox puts back what was typed, with WebDriver's `refresh` not."""
-    tab.run("window.old = true; setTimeout(() => location.reload())")
-    tab.wait_for("!window.old && window.ready && document.readyState === 'complete'")
 
 
 ADA = ["profile", [["name", "Ada"], ["letter", "yes"], ["how", "now"], ["bio", ""]]]
@@ -188,8 +182,8 @@ async def test_refused_corrected_accepted(tab: Tab, tmp_path: Path) -> None:
         assert "Ada" not in drafts(tab)
         with (tmp_path / "saves").open("a") as saves:
             saves.write("else Grace\n")
-        for reload in (tab.reload, lambda: reloaded(tab)):
-            reload()
+        for how in RELOADS:
+            tab.reload(how)
             mounted(tab)
             assert tab.value("[name=name]") == "Grace"
             assert heard(tab, "restored") == heard(tab, "conflict") == []
@@ -205,8 +199,8 @@ async def test_saved_and_taken_back(tab: Tab, tmp_path: Path) -> None:
         tab.click("#profile button")
         said(tab, ["profile", [["name", "Grace"], ["how", "now"], ["bio", ""]]])
         tab.fill("[name=name]", "Ada")
-        for reload in (tab.reload, lambda: reloaded(tab)):
-            reload()
+        for how in RELOADS:
+            tab.reload(how)
             mounted(tab)
             assert tab.evaluate("document.getElementById('profile').name.defaultValue") == "Grace"
             assert tab.value("[name=name]") == "Ada"
@@ -229,9 +223,9 @@ async def test_back_after_a_post_and_a_clear(tab: Tab, tmp_path: Path, how: str)
             for steps in range(2, 7):
                 tab.goto(f"http://127.0.0.1:{servers.port}/done?{steps}")
         tab.back(steps, until="window.ready && socket.stats.state === 'live'")
-        for reload in (None, tab.reload, lambda: reloaded(tab)):
+        for reload in (None, *RELOADS):
             if reload is not None:
-                reload()
+                tab.reload(reload)
             mounted(tab)
             assert "the letter" not in drafts(tab)
             assert heard(tab, "restored") == heard(tab, "conflict") == []

@@ -133,11 +133,19 @@ def test_a_form_around_the_records_goes_along(records: Site, tab: Tab) -> None:
     assert tab.value("#chat input") == "half a sentence"
 
 
+# Browsers keep 50 or 100 entries, and let a page add so many at once.
+FULL = "for (let count = 1; count < 100; count += 1) history.pushState(null, '', `#${count}`);"
+
+
+@pytest.mark.parametrize("fill", ["", FULL], ids=["as it is", "full"])
 @pytest.mark.parametrize("records", ["pushes, then renders"], indirect=True)
-def test_hash_and_query(records: Site, tab: Tab) -> None:
-    """A hash makes no other visit, nor does a query that is replaced; one that is pushed does."""
+def test_hash_and_query(records: Site, tab: Tab, fill: str) -> None:
+    """A hash makes no other visit, nor does a query that is replaced; one that is pushed does, also if the history is full."""
     render = "document.getElementById('main').innerHTML = arguments[0]"
     tab.goto(f"{records.url}records/1")
+    tab.run(fill)
+    # WebKit lets no page change its history more than a hundred times in ten seconds.
+    tab.wait_for("history.replaceState(history.state, '') ?? true")
     write(tab, " Byron")
     tab.click("#hash")
     tab.run(f"{render}; history.replaceState(history.state, '', '?tab=2')", FORM.format(number=1, name="Ada"))
@@ -218,10 +226,13 @@ def test_a_reload_while_the_server_is_down(site: Site, tab: Tab, path: str) -> N
         tab.wait_for(KEPT.replace("at.", f"{at}."))
 
 
-def test_a_frame_whose_page_is_reloaded(site: Site, tab: Tab) -> None:
-    """A frame is where it was; one of a page that is come to by a link is not."""
+@pytest.mark.parametrize("fill", ["", FULL], ids=["as it is", "full"])
+def test_a_frame_whose_page_is_reloaded(site: Site, tab: Tab, fill: str) -> None:
+    """A frame is where it was; one of a page that is come to by a link is not, also if the history is full."""
     for name, page in {"/view": VIEW, "/outer": OUTER}.items():
         site.pages[name] = page.format(errors=NOTE_ERRORS)
+    tab.goto(f"{site.url}other")
+    tab.run(fill)
     tab.goto(f"{site.url}outer")
     tab.wait_for("frames[0].socket")
     tab.run(TYPE.replace("at.", "frames[0]."))
