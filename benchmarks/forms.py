@@ -55,7 +55,7 @@ found.key = each(20_000, () => key(middle));
 found.save = each(20, (time) => { middle.value = `typed ${time}`; key(middle); forms.flush(); });
 found.render = each(5, () => forms.update());
 const html = document.forms[0].outerHTML;
-found.morph = each(3, () => morph(document.forms[0], html));
+found.morph = each(fields.length > 1000 ? 1 : 3, () => morph(document.forms[0], html));
 [...document.forms[0].elements].forEach((field, index) => { field.value = `value ${index}`; key(field); });
 forms.flush();
 found.save_all = each(5, (time) => {
