@@ -27,6 +27,8 @@ const PAGE = "";
 export class Controls {
   /** @type {Map<string, Bound>} */
   forms = new Map();
+  /** Forms that are being reset. @type {Set<string>} */
+  resetting = new Set();
   /** Whether the user has done anything since the page was last rendered. */
   acted = false;
   /** Whether the user has done anything in this page. Until then, scripts set what the page itself has to say. */

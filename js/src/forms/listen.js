@@ -209,8 +209,12 @@ export class Listener {
   #reset(event) {
     const name = this.#nameOf(event);
     if (name === null) return;
-    // The event comes before the reset, and a later listener may still call it off.
-    setTimeout(() => event.defaultPrevented || this.told.reset(name));
+    // The event comes before the reset, and a later listener may still call it off. Nothing is put back in between.
+    this.page.resetting.add(name);
+    setTimeout(() => {
+      this.page.resetting.delete(name);
+      if (!event.defaultPrevented) this.told.reset(name);
+    });
   }
 
   #browserRestored() {

@@ -57,6 +57,7 @@ export class Reconciler {
     this.#rendered = rendered;
     this.deferred = false;
     for (const name of this.records.names()) {
+      if (this.page.resetting.has(name)) continue;
       const bound = this.page.forms.get(name);
       const renamed = bound ? renamedFields(bound) : new Map();
       for (const entry of this.records.of(name)) {

@@ -78,7 +78,7 @@ export class Teller {
     this.passedOver = false;
     for (const [entry, { form, again, put }] of all) {
       const field = this.page.forms.get(form)?.fields.get(fieldKey(entry));
-      const isOurs = field && this.records.get(form, field.key) === entry && entry.control === field.controls[0];
+      const isOurs = field && !this.page.resetting.has(form) && this.records.get(form, field.key) === entry && entry.control === field.controls[0];
       const now = isOurs && !this.guard.protects(field.controls) ? read(field) : null;
       if (!field || !now || same(now, put)) {
         entry.unsettled = false;

@@ -205,3 +205,14 @@ def test_record_by_record(page: FormPage, how: str) -> None:
         page.wait_for("document.forms[0].a.value === a[0]", value)
         assert page.pairs() == ({"f": [["a", value]]} if typed[path] else {})
     assert page.conflicts() == []
+
+
+def test_reset_while_it_is_looked_again(page: FormPage) -> None:
+    """A form that a script resets stays reset, though it was about to be looked at for what scripts have overwritten."""
+    page.open('<input name="a">')
+    page.press("x", on="[name=a]")
+    busy = "const end = performance.now() + 100; while (performance.now() < end);"
+    page.open('<input name="a">', script=f"{BEGIN} {busy} document.forms[0].reset();")
+    page.run("void 0")
+    assert page.pairs() == {}
+    assert page.value("[name=a]") == ""
