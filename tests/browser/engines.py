@@ -85,11 +85,7 @@ class Browser:
     @contextmanager
     def tab(self) -> Iterator[Tab]:
         """A tab as of a new user; afterwards no window may have stored a secret, or hold an error that nobody has taken."""
-        tab = Tab(self, self.driver.window_handles[0])
-        if self.engine == "chromium":
-            # Of a window that was behind another one, the timers would go once a second.
-            tab.driver.execute("executeCdpCommand", {"cmd": "Page.bringToFront", "params": {}})
-        yield tab
+        yield Tab(self, self.driver.window_handles[0])
         try:
             stored, errors = self._clear()
         except TROUBLE:

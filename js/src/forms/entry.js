@@ -134,8 +134,14 @@ function parseEntry(stored) {
   const heard = areNumbers(said) ? { said: said.slice(-MAX_SAID) } : {};
   // A script of an older release knows of no marks.
   const went = sent && { sent, marks: areMarks(marks, sent.length) ? marks : sent.map(() => /** @type {Mark} */ (["", 0])) };
-  const more = /** @type {Partial<Entry>} */ ({ ...(isValue(bare) && { bare }), ...(Number.isInteger(place) && { place }) });
-  return { ...entry, ...heard, ...went, ...more, ...(gone === true && { gone }), ...(html === true && { html }), ...((acts === true || acts === "left") && { acts }) };
+  const more = /** @type {Partial<Entry>} */ ({
+    ...(isValue(bare) && { bare }),
+    ...(Number.isInteger(place) && { place }),
+    ...(gone === true && { gone }),
+    ...(html === true && { html }),
+    ...((acts === true || acts === "left") && { acts }),
+  });
+  return { ...entry, ...heard, ...went, ...more };
 }
 
 /**

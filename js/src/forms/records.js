@@ -414,7 +414,13 @@ export class Records {
     const submitted = { ...(this.#submitted.has(name) && { submitted: true }), ...(this.#posted.has(name) && { posted: true }) };
     const done = dealt && { dealt: Object.fromEntries(dealt) };
     const write = (/** @type {object[]} */ kept) =>
-      shelf.set(keyOf(name), { at: this.now(), ...(kept.length > 0 && submitted), fields: kept, ...(kept.length < fields.length && { refused: true }), ...done });
+      shelf.set(keyOf(name), {
+        at: this.now(),
+        ...(kept.length > 0 && submitted),
+        fields: kept,
+        ...(kept.length < fields.length && { refused: true }),
+        ...done,
+      });
     const stored = write(fields);
     // Where nothing outlives the page, there is nothing to make room for.
     if (stored || shelf.persistent === false) this.#unstored.delete(name);

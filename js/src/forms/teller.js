@@ -14,6 +14,12 @@ import { announce, checks, isUnheard, write } from "./restore.js";
 /** @typedef {import("./controls.js").Outcome} Outcome */
 /** @typedef {import("./entry.js").Entry} Entry */
 /** @typedef {import("./merge.js").Value} Value */
+/**
+ * @typedef {object} Look
+ * @property {string} form
+ * @property {boolean} again whether the page may be told once more
+ * @property {Value} put what stood in the field when it was told
+ */
 
 /**
  * How often the page is told, between two writes to storage, that a field was put back: one that renders a form anew for
@@ -22,7 +28,7 @@ import { announce, checks, isUnheard, write } from "./restore.js";
 const MAX_WRITES = 10;
 
 export class Teller {
-  /** What the page was told of and is to be looked at again; `put`: what stood there then. @type {Map<Entry, { form: string, again: boolean, put: Value }>} */
+  /** What the page was told of, and is to be looked at again. @type {Map<Entry, Look>} */
   #unsettled = new Map();
   /** Whether a field was not compared, since the page was being told of it. */
   passedOver = false;

@@ -72,6 +72,17 @@ def agree(page: FormPage, expected: dict[str, Any]) -> None:
     assert {name: seen[name] for name in seen if seen[name] != shown[name]} == {}, "in the page"
 
 
+def worked_in(page: FormPage, framework: str, body: str, script: str) -> dict[str, Any]:
+    """Work in every control of a page, load it again, and return what it is to hold from then on."""
+    page.open_body(body, script=script)
+    page.wait_for("window.ready")
+    expected = fill(page, framework)
+    agree(page, expected)
+    page.open_body(body, script=script)
+    agree(page, expected)
+    return expected
+
+
 def scalars(values: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return those that JavaScript compares by value."""
     return [(name, value) for name, value in values.items() if not isinstance(value, list)]
@@ -81,13 +92,7 @@ def scalars(values: dict[str, Any]) -> list[tuple[str, Any]]:
 def test_rendered_by_script(page: FormPage, framework: str) -> None:
     """A framework that renders the form before or after it is restored, or once more, has what was typed."""
     page.site.bundles["app.js"] = bundled_file(FOLDER / framework)
-    before = f"{LOAD} ui.render(place); {BEGIN}"
-    page.open_body(MADE, script=before)
-    page.wait_for("window.ready")
-    expected = fill(page, framework)
-    agree(page, expected)
-    page.open_body(MADE, script=before)
-    agree(page, expected)
+    expected = worked_in(page, framework, MADE, f"{LOAD} ui.render(place); {BEGIN}")
     page.open_body(MADE, script=f"{LOAD} {BEGIN} ui.render(place);")
     agree(page, expected)
     page.evaluate("ui.again()")
@@ -101,13 +106,7 @@ def test_rendered_by_the_server(page: FormPage, framework: str) -> None:
     page.open_body(MADE, script=LOAD)
     page.wait_for("window.ready")
     body = f"<div id=app>{page.evaluate('ui.html()')}</div>"
-    before = f"{LOAD} ui.hydrate(place); {BEGIN}"
-    page.open_body(body, script=before)
-    page.wait_for("window.ready")
-    expected = fill(page, framework)
-    agree(page, expected)
-    page.open_body(body, script=before)
-    agree(page, expected)
+    expected = worked_in(page, framework, body, f"{LOAD} ui.hydrate(place); {BEGIN}")
     page.open_body(body, script=f"{BEGIN} {LOAD} ui.hydrate(place);")
     agree(page, expected)
     page.reload()
