@@ -104,7 +104,7 @@ export class Listener {
   }
 
   /**
-   * Before anything has changed. A focus is no such moment: browsers may tell of it late.
+   * Before anything has changed. A focus is no such moment: WebKit may tell of it after a rendering.
    *
    * @param {Event} event
    */
@@ -169,6 +169,8 @@ export class Listener {
     this.#at(event, (control) => {
       this.guard.focusIn(control);
       this.page.visit(control);
+      // Nothing else may be told before a choice in a list.
+      if (control instanceof HTMLSelectElement) this.adopter.begin(control);
     });
   }
 

@@ -216,3 +216,14 @@ def test_reset_while_it_is_looked_again(page: FormPage) -> None:
     page.run("void 0")
     assert page.pairs() == {}
     assert page.value("[name=a]") == ""
+
+
+@pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True)
+def test_chosen_back(page: FormPage) -> None:
+    """What a user chooses is theirs, though it is what was rendered: a script had set something else by then."""
+    html = '<select name="s"><option>a<option>b<option>c</select>'
+    page.open(html, script=f"{BEGIN} document.forms[0].s.value = 'c';")
+    page.select("[name=s]", "a")
+    assert page.pairs() == {"f": [["s", "a"]]}
+    page.open(html, script=f"{BEGIN} document.forms[0].s.value = 'c';")
+    page.wait_for("document.forms[0].s.value === 'a'")
