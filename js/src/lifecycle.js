@@ -1,5 +1,6 @@
 /** What browsers do to a page: hide it, freeze it, keep it for later, bring it back, copy its tab. */
 
+/** @typedef {Pick<import("./storage.js").Shelf, "get" | "set" | "remove">} Shelf */
 /**
  * @typedef {object} Hooks
  * @property {() => void} [hide] the page goes away, maybe for good
@@ -51,12 +52,13 @@ export function isPrerendered() {
  * anew may find the claim of its predecessor still held for a moment, so the answer takes up to `patience`.
  *
  * @param {string} name
- * @param {{ locks?: LockManager, Channel?: typeof BroadcastChannel, patience?: number }} [how]
+ * @param {{ locks?: LockManager, Channel?: typeof BroadcastChannel, held?: Shelf, patience?: number }} [how] `held`: where
+ *   all pages note what they hold, used where there are no locks; `patience`: milliseconds
  * @returns {Promise<(() => void) | null>} gives the claim up; `null` if another page holds it
  */
-export function claim(name, { locks, Channel, patience = 500 } = {}) {
+export function claim(name, { locks, Channel, held, patience = 500 } = {}) {
   if (locks) return lock(locks, name, patience);
-  return Channel ? hail(new Channel("quart-stash"), name, patience) : Promise.resolve(() => {});
+  return Channel ? hail(new Channel("quart-stash"), name, patience, held) : Promise.resolve(() => {});
 }
 
 /** @type {(locks: LockManager, name: string, patience: number) => Promise<(() => void) | null>} */
@@ -78,18 +80,24 @@ function lock(locks, name, patience) {
 }
 
 /**
- * Where there are no locks (plain HTTP): ask around, and answer those who ask later.
+ * Where there are no locks (plain HTTP): ask around, and answer those who ask later. A page that is busy answers late: but
+ * that there is one stands in the notes, unless it has gone, or its browser died.
  *
- * @type {(channel: BroadcastChannel, name: string, patience: number) => Promise<(() => void) | null>}
+ * @type {(channel: BroadcastChannel, name: string, patience: number, notes?: Shelf) => Promise<(() => void) | null>}
  */
-function hail(channel, name, patience) {
+function hail(channel, name, patience, notes) {
   const rank = Math.random();
   return new Promise((settle) => {
     let held = false;
-    const timer = setTimeout(() => {
+    const take = () => {
       held = true;
-      settle(() => channel.close());
-    }, patience / 2);
+      notes?.set(name, true);
+      settle(() => {
+        notes?.remove(name);
+        channel.close();
+      });
+    };
+    const timer = setTimeout(take, notes?.get(name) ? patience * 6 : patience / 2);
     channel.onmessage = ({ data }) => {
       if (data?.name !== name) return;
       const asks = data.rank !== undefined;

@@ -210,7 +210,8 @@ export class Page {
     const round = (this.#round += 1);
     const tab = granted("sessionStorage");
     if (!this.document || !tab || !this.marked) return (this.owner = true);
-    const how = { locks: navigator.locks, Channel: globalThis.BroadcastChannel };
+    const held = this.areas.browser.shelf("tab:");
+    const how = { locks: navigator.locks, Channel: globalThis.BroadcastChannel, held };
     const key = NAME + frame();
     const name = tab.getItem(key);
     const release = name === null ? null : await claim(name, how);
@@ -234,7 +235,8 @@ export class Page {
     } catch {
       // Without a name of its own in storage, a copy finds out anew at the next load.
     }
-    void claim(renamed, how).then((mine) => (round === this.#round ? (this.#release = mine) : mine?.()));
+    // Nobody else can have this name: it is held before anybody can copy it.
+    void claim(renamed, { ...how, patience: 0 }).then((mine) => (round === this.#round ? (this.#release = mine) : mine?.()));
     return this.owner;
   }
 

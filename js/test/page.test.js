@@ -401,25 +401,31 @@ test("a page that is hidden while it claims its tab holds no claim", async () =>
   assert.equal(tab.locks.held.size, 0);
 });
 
-test("without locks, pages ask each other, and one of two that ask at once wins", async () => {
+/** @param {number} [delay] milliseconds until a message arrives */
+function channels(delay = 0) {
   /** @type {Set<any>} */
   const all = new Set();
-  const Channel = /** @type {any} */ (
-    class {
-      /** @type {((event: any) => void) | null} */
-      onmessage = null;
-      constructor() {
-        all.add(this);
-      }
-      /** @param {any} data */
-      postMessage(data) {
-        for (const other of [...all]) if (other !== this) queueMicrotask(() => other.onmessage?.({ data }));
-      }
-      close() {
-        all.delete(this);
-      }
+  class Channel {
+    /** @type {((event: any) => void) | null} */
+    onmessage = null;
+    constructor() {
+      all.add(this);
     }
-  );
+    /** @param {any} data */
+    postMessage(data) {
+      const deliver = () => all.forEach((other) => other !== this && other.onmessage?.({ data }));
+      if (delay > 0) setTimeout(deliver, delay);
+      else queueMicrotask(deliver);
+    }
+    close() {
+      all.delete(this);
+    }
+  }
+  return /** @type {any} */ (Channel);
+}
+
+test("without locks, pages ask each other, and one of two that ask at once wins", async () => {
+  const Channel = channels();
   const both = Promise.all([claim("tab", { Channel }), claim("tab", { Channel })]);
   await pass(250);
   const [one, two] = await both;
@@ -431,6 +437,32 @@ test("without locks, pages ask each other, and one of two that ask at once wins"
   const free = claim("tab", { Channel });
   await pass(250);
   assert.ok(await free);
+});
+
+test("without locks, a page that is too busy to answer is waited for, and what was given up is free at once", async () => {
+  const Channel = channels(1000);
+  const held = page.page.areas.browser.shelf("tab:");
+  const original = claim("tab", { Channel, held });
+  await pass(250);
+  const release = await original;
+  const copy = claim("tab", { Channel, held });
+  await pass(1000);
+  await pass(1000);
+  assert.equal(await copy, null);
+  release?.();
+  const next = claim("tab", { Channel, held });
+  await pass(250);
+  assert.ok(await next);
+});
+
+test("without locks, what a page held whose browser died is free after a while", async () => {
+  const held = page.page.areas.browser.shelf("tab:");
+  const dead = claim("tab", { Channel: channels(), held });
+  await pass(250);
+  assert.ok(await dead);
+  const next = claim("tab", { Channel: channels(), held });
+  await pass(3000);
+  assert.ok(await next);
 });
 
 test("nothing stored under another identity is read or kept, neither views nor forms nor secrets", async () => {

@@ -13,6 +13,14 @@ from tests.browser.tab import Tab
 LOCKS = {"locks": "", "channel": "delete Navigator.prototype.locks;"}
 """How a tab finds out whether it is a copy: as everywhere, and as on plain HTTP, where there are no locks."""
 
+BUSY = """
+(function work(left) {
+  for (const start = performance.now(); performance.now() - start < 600;);
+  if (left > 0) setTimeout(work, 5, left - 1);
+})(20);
+"""
+"""A page that takes 600 ms to answer anybody, for a while."""
+
 
 @pytest.mark.parametrize("before", LOCKS.values(), ids=LOCKS)
 async def test_duplicated_tab(before: str, tab: Tab, tmp_path: Path) -> None:
@@ -53,6 +61,22 @@ async def test_duplicated_with_messages_in_hand(before: str, tab: Tab, tmp_path:
         sees(copy, "half a")
         tab.reload()
         sees(tab, "half a", "one", "two")
+
+
+@pytest.mark.parametrize("before", LOCKS.values(), ids=LOCKS)
+async def test_duplicated_while_busy(before: str, tab: Tab, tmp_path: Path) -> None:
+    """A copy does not say what its original still has to say, though that is too busy to answer it in time."""
+    async with noting(tab, tmp_path, before=before, QUART_STASH_SYNC_INTERVAL="3600") as servers:
+        say(tab, "one", "two")
+        sees(tab, "", "one", "two")
+        tab.run(f"setTimeout(() => {{ {BUSY} }})")
+        copy = duplicate(tab)
+        copy.wait_for("socket.stats.mounts === 1")
+        copy.reload()
+        sees(copy, "")
+        await servers.kill()
+        sees(copy, "")
+        sees(tab, "", "one", "two")
 
 
 async def test_copy_outlives_its_original(tab: Tab, tmp_path: Path) -> None:
