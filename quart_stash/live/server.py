@@ -128,6 +128,14 @@ def queued_on(transport: asyncio.WriteTransport) -> int:
     return size
 
 
+def is_open_tls(transport: asyncio.WriteTransport) -> bool:
+    """Whether the server itself ends TLS on this connection, and it is still there."""
+    with contextlib.suppress(Exception):  # whatever a transport says that is over
+        connection = transport.get_extra_info("socket")
+        return transport.get_extra_info("ssl_object") is not None and connection.fileno() >= 0
+    return False
+
+
 def waiting_in() -> Iterator[FrameType]:
     """Walk through what the tasks of this loop wait in: the frame of each coroutine, outermost first."""
     for task in asyncio.all_tasks():

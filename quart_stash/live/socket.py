@@ -17,7 +17,7 @@ from ..core.frames import SUBPROTOCOL
 from ..errors import ConfigurationError
 from ..shown import shown
 from .notices import Notices
-from .server import queued_on, transport_behind
+from .server import is_open_tls, queued_on, transport_behind
 
 __all__ = [
     "CLOSE_GRACE",
@@ -274,8 +274,25 @@ class Socket:
             self.end()
         finally:
             # Only now: were it to fire while the frame waits, it would interrupt us, and not the application.
-            if not self._over:
-                asyncio.get_running_loop().call_later(self.grace, self.end)
+            if not self._over or self._holds_on:
+                asyncio.get_running_loop().call_later(self.grace, self._unanswered)
+
+    def _unanswered(self) -> None:
+        """The peer has had its time to answer the close frame."""
+        if self.transport is not None and self._holds_on and not self.queued:
+            logger.info("a peer had stopped reading; its connection was ended")
+            self.transport.abort()
+        self.end()
+
+    @property
+    def _holds_on(self) -> bool:
+        """Whether the server waits for the peer to end TLS. It would do so for half a minute.
+
+        With HTTP/2 the connection is that of others, too.
+        """
+        if self.transport is None or self.scope.get("http_version") == "2":
+            return False
+        return is_open_tls(self.transport)
 
     @property
     def _awaits_a_view(self) -> bool:

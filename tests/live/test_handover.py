@@ -176,7 +176,7 @@ async def test_two_shares_where_the_first_is_still_to_be_told() -> None:
 @in_virtual_time
 async def test_a_maximum_age_that_is_reached_during_a_drain() -> None:
     """The drain hands these views over anyway: they are told when it is their turn, and not before."""
-    process = Process(nothing, reconnect_rate=1, max_connection_age=4)
+    process = Process(nothing, reconnect_rate=1, max_connection_age=4, latency=0)
     pipes = [await process.mount() for _ in range(3)]
     await asyncio.sleep(2.9)
     drain = process.drain()
