@@ -6,8 +6,10 @@ import asyncio
 import gc
 import json
 import logging
+import string
 import tracemalloc
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Annotated, Any
 
 import pytest
@@ -184,10 +186,14 @@ async def test_fields_that_are_too_large_together() -> None:
 def pushed(kind: str, count: int) -> dict[str, Any]:
     """Return fields of a mount that hold about so many values."""
     names = [f"n{number}" for number in range(count // 2)]
+    short = [
+        "".join(letters)
+        for letters in islice(product(string.ascii_lowercase + string.digits, repeat=3), count)
+    ]
     kinds: dict[str, dict[str, Any]] = {
         "names of forms": {"empty": {name: [] for name in names}},
         "fields": {"forms": {"f": [[name, ""] for name in names[: count // 3]]}},
-        "empty fields": {"empty": {"f": ["x"] * count}},
+        "empty fields": {"empty": {"f": short}},
         "wide params": {"params": {"a": [[] for _ in names]}},
     }
     return kinds[kind]
@@ -240,7 +246,7 @@ async def test_what_a_mount_brought_is_held_as_it_came(kind: str) -> None:
             held[size], _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert held["large"] - held["small"] < 1.5 * sent
+    assert held["large"] - held["small"] < 2.5 * sent  # as objects they would be seven times as much, or more
 
 
 @in_virtual_time
