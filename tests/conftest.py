@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 from typing import Any
 
@@ -13,6 +14,16 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=10_000)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sweep() -> None:
+    """Let no collection look again at what earlier modules have left.
+
+    One of all that has taken five seconds. A server gives a client up that says nothing for as long.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
