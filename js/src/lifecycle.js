@@ -97,6 +97,7 @@ function hail(channel, name, patience, notes) {
         channel.close();
       });
     };
+    // Longer than a page is busy at one go; after a crash nobody answers, and a page must not wait for ever.
     const timer = setTimeout(take, notes?.get(name) ? patience * 6 : patience / 2);
     channel.onmessage = ({ data }) => {
       if (data?.name !== name) return;

@@ -219,6 +219,7 @@ def test_reset_while_it_is_looked_again(page: FormPage) -> None:
     assert page.value("[name=a]") == ""
 
 
+# WebKit's driver tells of the choice alone, and not of what a user does before it.
 @pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True)
 def test_chosen_back(page: FormPage) -> None:
     """What a user chooses is theirs, though it is what was rendered: a script had set something else by then."""
